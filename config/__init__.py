@@ -1,0 +1,1 @@
+"""Settings: one class per concern, read from the environment."""

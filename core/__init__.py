@@ -1,0 +1,1 @@
+"""The engine: vocabulary, ports and rules, without vendors and without settings."""

@@ -1,0 +1,1 @@
+"""Job types: declarations without I/O."""

@@ -1,0 +1,1 @@
+"""Task handlers and the pure functions below them."""

@@ -1,0 +1,1 @@
+"""Rasters: handlers, their parameters, and what runs in the isolated child."""

@@ -1,0 +1,1 @@
+"""Code that imports GDAL: imported in isolated children only."""
