@@ -1,0 +1,1 @@
+"""Ports: what the engine and the handlers need of the world outside, as Protocols."""

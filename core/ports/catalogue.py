@@ -1,0 +1,68 @@
+"""The port to the STAC catalogue."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from core.json import JsonObject
+
+
+class CatalogueReader(Protocol):
+    """What can be asked of the catalogue.
+
+    Raises `core.errors.TransientError` (``database.unavailable``) when it does not answer.
+    """
+
+    def get_collection(self, collection_id: str) -> JsonObject | None:
+        """Return a collection as the API serves it, or None."""
+        ...
+
+    def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
+        """Return an item as the API serves it, or None."""
+        ...
+
+    def collections(self) -> Sequence[JsonObject]:
+        """Return every collection, by id."""
+        ...
+
+    def items(self, collection_id: str) -> Iterator[JsonObject]:
+        """Yield the items of a collection in pages, by id."""
+        ...
+
+    def count_items(self, collection_id: str) -> int:
+        """Return how many items a collection has."""
+        ...
+
+
+class CatalogueWriter(Protocol):
+    """Changes to the catalogue, made in one transaction with the engine's own rows."""
+
+    def ensure_collection(self, collection: JsonObject) -> bool:
+        """Create the collection unless it exists; return whether this call created it.
+
+        Any number of concurrent callers succeed; an existing collection is left as it is, and
+        is not locked against the other writers of items for longer than the call needs.
+        """
+        ...
+
+    def upsert_collection(self, collection: JsonObject) -> None:
+        """Create the collection or replace its metadata."""
+        ...
+
+    def upsert_items(self, items: Sequence[JsonObject]) -> None:
+        """Insert items, each replacing one of its id in its collection.
+
+        The collection's spatial and temporal extent grows to hold them.
+
+        Raises:
+            NotFound: A collection does not exist (``catalogue.collection_missing``).
+            TaskFailed: pgSTAC refuses an item (``catalogue.item_invalid``).
+        """
+        ...
+
+    def delete_item(self, collection_id: str, item_id: str) -> bool:
+        """Delete an item; return False if there was none."""
+        ...
+
+    def delete_collection_if_empty(self, collection_id: str) -> bool:
+        """Delete a collection that has no item and is no system one; return whether it went."""
+        ...

@@ -1,0 +1,170 @@
+"""The one way to PostgreSQL: a pool, transactions, and psycopg's errors in the core's terms."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from config.settings import DatabaseSettings
+from core import codes
+from core.errors import TransientError
+from core.json import dumps
+
+logger = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[DictRow]
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+# Deadlocks and serialization failures are the database's way to say "once more".
+_ONCE_MORE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_TRIES = 3
+
+set_json_dumps(dumps)
+
+
+class Database:
+    """PostgreSQL behind one pool, opened at the first use.
+
+    Args:
+        settings: Where it is and how to get in.
+        password: Called for every new connection, so that a token is always fresh.
+        application_name: Shown in pg_stat_activity.
+    """
+
+    def __init__(
+        self, settings: DatabaseSettings, password: Callable[[], str | None], application_name: str
+    ) -> None:
+        self._settings = settings
+        self._password = password
+        self._application_name = application_name
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            kwargs=self._connect_arguments,
+            min_size=0,
+            max_size=settings.pool_size,
+            timeout=settings.connect_timeout_seconds,
+            # A connection that a failover left half open is found by age, not by a probe per use.
+            max_idle=300,
+            max_lifetime=3000,
+            open=False,
+        )
+        self._opened = False
+
+    @property
+    def host(self) -> str:
+        """Return where the server is, for messages."""
+        return f"{self._settings.host}:{self._settings.port}"
+
+    def fetch_all(self, query: LiteralString, parameters: Parameters = None) -> list[DictRow]:
+        """Run one statement in its own transaction and return its rows.
+
+        The statement must be idempotent: it is run again when its connection breaks, and then
+        nobody knows whether the first run was committed.
+
+        Raises:
+            TransientError: The database does not answer, or refuses this role.
+        """
+        attempts = self._settings.pool_size + 1
+        for attempt in range(attempts):
+            with self.translated("query"), self._checked_out() as connection:
+                try:
+                    return connection.execute(query, parameters).fetchall()
+                except _ONCE_MORE:
+                    if attempt >= _TRIES:
+                        raise
+                except psycopg.OperationalError:
+                    # After a restart every pooled connection is dead; each is met once.
+                    if not connection.broken or attempt == attempts - 1:
+                        raise
+        raise AssertionError("unreachable")
+
+    def fetch_one(self, query: LiteralString, parameters: Parameters = None) -> DictRow | None:
+        """Run one statement as `fetch_all` does and return its first row."""
+        rows = self.fetch_all(query, parameters)
+        return rows[0] if rows else None
+
+    def execute(self, query: LiteralString, parameters: Parameters = None) -> int:
+        """Run one idempotent statement without rows; return how many it touched."""
+        with self.translated("statement"), self._checked_out() as connection:
+            return connection.execute(query, parameters).rowcount
+
+    @contextmanager
+    def transaction(
+        self, *, timeout: timedelta | None = None, read_only: bool = False
+    ) -> Iterator[Connection]:
+        """Open a transaction that commits at the end of the block, or rolls back.
+
+        Args:
+            timeout: Longest statement in it; the role's setting if not given.
+            read_only: Refuse writes.
+        """
+        with self.translated("transaction"), self._checked_out() as connection, connection.transaction():
+            if timeout is not None:
+                milliseconds = str(int(timeout.total_seconds() * 1000))
+                connection.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
+            if read_only:
+                connection.execute("SET TRANSACTION READ ONLY")
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a pooled connection in autocommit."""
+        with self.translated("connection"), self._checked_out() as connection:
+            yield connection
+
+    def dedicated(self, *, statement_timeout: timedelta) -> Connection:
+        """Open a connection of its own, outside the pool, for heartbeats."""
+        with self.translated("connect"):
+            connection = psycopg.Connection[DictRow].connect(**self._connect_arguments())
+            milliseconds = str(int(statement_timeout.total_seconds() * 1000))
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", [milliseconds])
+            return connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        if self._opened:
+            self._pool.close()
+
+    @contextmanager
+    def translated(self, operation: str) -> Iterator[None]:
+        """Turn psycopg's errors of availability and permission into `TransientError`."""
+        try:
+            yield
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise self._transient(operation, error) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise self._transient(operation, error) from error
+
+    def _transient(self, operation: str, error: Exception) -> TransientError:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return TransientError(codes.DATABASE_UNAVAILABLE, f"{self.host}: {operation}: {reason}")
+
+    @contextmanager
+    def _checked_out(self) -> Iterator[Connection]:
+        if not self._opened:
+            self._pool.open()
+            self._opened = True
+        with self._pool.connection() as connection:
+            yield connection
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "host": settings.host,
+            "port": settings.port,
+            "dbname": settings.database,
+            "user": settings.user,
+            "password": self._password(),
+            "sslmode": settings.sslmode,
+            "connect_timeout": settings.connect_timeout_seconds,
+            "application_name": self._application_name,
+            "prepare_threshold": settings.prepare_threshold,
+            "row_factory": dict_row,
+            "autocommit": True,
+            "client_encoding": "utf8",
+        }
