@@ -203,3 +203,13 @@ CATALOGUE_ITEM_MISSING = ErrorCode(
 CATALOGUE_ITEM_INVALID = ErrorCode(
     "catalogue.item_invalid", "The STAC item is not valid", "This is a bug: report it with the job id."
 )
+CATALOGUE_VERSION = ErrorCode(
+    "catalogue.version_mismatch",
+    "pgSTAC has another version than this release needs",
+    "Run the migrations of this release with the migrating role, or deploy the release that fits.",
+)
+CATALOGUE_PRIVILEGE = ErrorCode(
+    "catalogue.privilege_missing",
+    "The app's role may not use the catalogue",
+    "Run the migrations of this release with the migrating role: they grant what is missing.",
+)

@@ -1,0 +1,3 @@
+"""Fixtures for every test, each in a plugin of its own under `tests/fixtures`."""
+
+pytest_plugins = ["tests.fixtures.postgres"]
