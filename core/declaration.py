@@ -1,0 +1,143 @@
+"""What a job type declares, and what its planners are given."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from core.json import JsonObject
+from core.ports.blobs import BlobRef
+
+#: Version of the rows that this release writes; a worker leaves newer ones to newer workers.
+ROW_VERSION = 1
+
+Identity = Literal["for_ever", "while_active"]
+
+
+class Parallelism(StrEnum):
+    """How many tasks a stage has."""
+
+    #: Exactly one.
+    SINGLE = "single"
+    #: As many as its planner yields; none is allowed.
+    FAN_OUT = "fan_out"
+    #: Exactly one, which reads the results of the stage before it.
+    FAN_IN = "fan_in"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a job; its number is its position, from 1.
+
+    Args:
+        name: Unique in the job; its planner is the method ``plan_<name>``.
+        task_type: Name of the handler of its tasks.
+        parallelism: How many tasks it has.
+        on_task_failure: ``stop``: a task's final failure stops the job; ``continue``: the other
+            tasks go on and the job ends as ``completed_with_errors``.
+        needs: How many results of the stage before it must be there; None means all of them.
+    """
+
+    name: str
+    task_type: str
+    parallelism: Parallelism | Literal["single", "fan_out", "fan_in"] = Parallelism.SINGLE
+    on_task_failure: Literal["stop", "continue"] = "stop"
+    needs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Accept the parallelism by name."""
+        object.__setattr__(self, "parallelism", Parallelism(self.parallelism))
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """A task that a stage will have. Its key is unique in the stage; at most 64 KiB of parameters."""
+
+    key: str
+    parameters: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a completed task left, under its key."""
+
+    key: str
+    result: JsonObject
+
+
+class PreviousResults(Protocol):
+    """The results of the stage before, in order of key, read in pages."""
+
+    def __iter__(self) -> Iterator[TaskResult]:
+        """Yield every result."""
+        ...
+
+    def one(self) -> TaskResult:
+        """Return the only result of a stage of one task."""
+        ...
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place that a job publishes to: a blob, a table or a catalogue item."""
+
+    kind: Literal["blob", "table", "item"]
+    name: str
+
+
+@dataclass(frozen=True)
+class ResourceCheck:
+    """A declared check of what the parameters name, run before anything is written.
+
+    Args:
+        validator: Name of a registered resource validator.
+        parameter: The parameter that a violation is reported for.
+        options: What the validator needs to know beside it, e.g. which parameter names the
+            container.
+    """
+
+    validator: str
+    parameter: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PrefixTemplate:
+    """Where a job type leaves intermediate blobs, e.g. ``temp/vector_etl/{job_id}/``."""
+
+    container: str
+    prefix: str
+
+
+class JobType(Protocol):
+    """A declaration, as the engine sees it; `jobs.mixins.JobBaseMixin` implements it."""
+
+    job_type: str
+    description: str
+    parameters_schema: type[BaseModel]
+    stages: Sequence[Stage]
+    resource_validators: Sequence[ResourceCheck]
+    identity: Identity
+    intermediate_blobs: Sequence[PrefixTemplate]
+
+    def identity_parameters(self, parameters: BaseModel) -> JsonObject:
+        """Return the parameters that make the job's id."""
+        ...
+
+    def publishes(self, parameters: BaseModel) -> Sequence[Location]:
+        """Return the places that the job will publish to, as far as its parameters tell."""
+        ...
+
+    def replaces(self, parameters: BaseModel) -> bool:
+        """Return whether the job may take over what another one published."""
+        ...
+
+    def sources(self, parameters: BaseModel) -> Sequence[BlobRef]:
+        """Return the blobs that the job reads, whose change makes a completed job run again."""
+        ...
+
+    def plan(self, stage: int, parameters: BaseModel, previous: PreviousResults) -> Iterable[TaskPlan]:
+        """Yield the tasks of stage number `stage`; pure, and streamed where there are many."""
+        ...
