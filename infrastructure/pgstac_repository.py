@@ -1,0 +1,192 @@
+"""The catalogue in pgSTAC."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from config.defaults import STACDefaults
+from core import codes
+from core.errors import NotFound, TaskFailed
+from core.json import JsonObject
+from infrastructure.database import Connection, Database
+from infrastructure.sql import load
+from infrastructure.stac_extents import grow_extent, items_extent
+
+_QUERIES = load("catalogue")
+_PAGE = 200
+# What pgSTAC and PostGIS raise for a value that they cannot take.
+_REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,
+    psycopg.errors.InternalError_,
+)
+
+
+class PgStacRepository:
+    """`core.ports.catalogue.CatalogueReader` on pgSTAC; `within` writes.
+
+    pgSTAC's functions set their own search path, so none is needed on connections.
+
+    Args:
+        database: The app database.
+        system_collections: Ids of the collections that are never deleted.
+    """
+
+    def __init__(
+        self, database: Database, system_collections: Sequence[str] = STACDefaults.SYSTEM_COLLECTIONS
+    ) -> None:
+        self._database = database
+        self._system_collections = frozenset(system_collections)
+
+    def get_collection(self, collection_id: str) -> JsonObject | None:
+        """Return a collection as it was written, its extent grown, or None."""
+        row = self._database.fetch_one(_QUERIES["get_collection"], {"collection_id": collection_id})
+        return row["content"] if row else None
+
+    def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
+        """Return an item, hydrated, or None."""
+        parameters = {"collection_id": collection_id, "item_id": item_id}
+        row = self._database.fetch_one(_QUERIES["get_item"], parameters)
+        return row["content"] if row else None
+
+    def collections(self) -> Sequence[JsonObject]:
+        """Return every collection in the database's order of ids."""
+        return [row["content"] for row in self._database.fetch_all(_QUERIES["list_collections"])]
+
+    def items(self, collection_id: str) -> Iterator[JsonObject]:
+        """Yield the items of a collection in the database's order of ids, a page a statement."""
+        after = ""
+        while True:
+            page = self._database.fetch_all(
+                _QUERIES["list_items"], {"collection_id": collection_id, "after": after, "limit": _PAGE}
+            )
+            for row in page:
+                yield row["content"]
+            if len(page) < _PAGE:
+                return
+            after = page[-1]["id"]
+
+    def count_items(self, collection_id: str) -> int:
+        """Return how many items a collection has, by counting them."""
+        row = self._database.fetch_one(_QUERIES["count_items"], {"collection_id": collection_id})
+        return row["items"] if row else 0
+
+    def within(self, connection: Connection) -> "PgStacTransaction":
+        """Return a writer whose changes come and go with the caller's open transaction."""
+        return PgStacTransaction(connection, self._system_collections)
+
+
+class PgStacTransaction:
+    """`core.ports.catalogue.CatalogueWriter` on a transaction that the caller ends.
+
+    Locks are taken in this order, so that transactions of one call of each method never deadlock:
+    `collections` against other creators (only to create or delete a collection), the row of each
+    collection in `partition_stats` by id, the items, the row in `collections`. Writers of one
+    collection therefore follow one another, from their first write to their commit: write late in
+    the transaction, and create collections before writing items.
+
+    Args:
+        connection: A connection in an open transaction, READ COMMITTED.
+        system_collections: Ids of the collections that are never deleted.
+    """
+
+    def __init__(self, connection: Connection, system_collections: frozenset[str]) -> None:
+        self._connection = connection
+        self._system_collections = system_collections
+
+    def ensure_collection(self, collection: JsonObject) -> bool:
+        """Create the collection and its partition unless they exist.
+
+        Until the commit, other creators of collections wait, and those writers of items whose
+        extents grow; readers never do.
+        """
+        with _refused(f"collection {collection.get('id')}"):
+            row = self._connection.execute(
+                _QUERIES["ensure_collection"], {"collection": Jsonb(collection)}
+            ).fetchone()
+        return bool(row and row["created"])
+
+    def upsert_collection(self, collection: JsonObject) -> None:
+        """Create the collection or replace its metadata; what its extent has grown to, it keeps."""
+        if self.ensure_collection(collection):
+            return
+        parameters = {"collection_id": collection["id"]}
+        self._lock([collection["id"]])
+        row = self._connection.execute(_QUERIES["get_collection"], parameters).fetchone()
+        if row is None:
+            # Deleted between the two statements; nobody holds it now.
+            self.ensure_collection(collection)
+            return
+        extent = grow_extent(row["content"]["extent"], collection["extent"])
+        with _refused(f"collection {collection['id']}"):
+            self._connection.execute(
+                _QUERIES["update_collection"], {"collection": Jsonb(collection | {"extent": extent})}
+            )
+
+    def upsert_items(self, items: Sequence[JsonObject]) -> None:
+        """Insert items, each replacing one of its id in its collection, and grow the extents."""
+        if not items:
+            return
+        by_collection: dict[str, list[JsonObject]] = {}
+        for item in items:
+            by_collection.setdefault(item["collection"], []).append(item)
+        self._lock(sorted(by_collection))
+        names = ", ".join(f"{item['collection']}/{item['id']}" for item in items[:3])
+        parameters = {"items": Jsonb(list(items)), "collection_ids": list(by_collection)}
+        with _refused(f"{len(items)} items ({names})"):
+            row = self._connection.execute(_QUERIES["upsert_items"], parameters).fetchone()
+        extents = row["extents"] if row else {}
+        for collection_id in sorted(by_collection):
+            self._grow(collection_id, extents[collection_id], by_collection[collection_id])
+
+    def delete_item(self, collection_id: str, item_id: str) -> bool:
+        """Delete an item; the collection's extent stays as it is."""
+        self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})
+        parameters = {"collection_id": collection_id, "item_id": item_id}
+        return self._connection.execute(_QUERIES["delete_item"], parameters).rowcount > 0
+
+    def delete_collection_if_empty(self, collection_id: str) -> bool:
+        """Delete a collection that has no item and is no system one.
+
+        Readers and writers of every collection wait for the commit, as pgSTAC drops a partition.
+        """
+        parameters = {"collection_id": collection_id}
+        if collection_id in self._system_collections:
+            return False
+        if self._connection.execute(_QUERIES["is_empty"], parameters).fetchone() is None:
+            return False
+        self._connection.execute(_QUERIES["lock_collections"])
+        self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})
+        if self._connection.execute(_QUERIES["is_empty"], parameters).fetchone() is None:
+            return False
+        self._connection.execute(_QUERIES["delete_collection"], parameters)
+        return True
+
+    def _lock(self, collection_ids: list[str]) -> None:
+        rows = self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": collection_ids})
+        for collection_id in sorted(set(collection_ids) - {row["collection"] for row in rows}):
+            row = self._connection.execute(
+                _QUERIES["ensure_partition"], {"collection_id": collection_id}
+            ).fetchone()
+            if row is None or not row["found"]:
+                raise NotFound(
+                    codes.CATALOGUE_COLLECTION_MISSING, f"collection {collection_id} does not exist"
+                )
+
+    def _grow(self, collection_id: str, extent: JsonObject, items: Sequence[JsonObject]) -> None:
+        grown = grow_extent(extent, items_extent(items))
+        if grown != extent:
+            parameters = {"collection_id": collection_id, "extent": Jsonb(grown)}
+            self._connection.execute(_QUERIES["set_extent"], parameters)
+
+
+@contextmanager
+def _refused(what: str) -> Iterator[None]:
+    try:
+        yield
+    except _REFUSED as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TaskFailed(codes.CATALOGUE_ITEM_INVALID, f"pgSTAC refuses {what}: {reason}") from error

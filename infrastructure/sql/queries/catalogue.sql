@@ -1,0 +1,85 @@
+-- get_collection
+-- A collection as it was written, its extent grown.
+SELECT content
+  FROM pgstac.collections
+ WHERE id = %(collection_id)s;
+
+-- list_collections
+-- Every collection.
+SELECT content
+  FROM pgstac.collections
+ ORDER BY id;
+
+-- get_item
+-- An item with what its collection's base item holds for it.
+SELECT pgstac.get_item(%(item_id)s, %(collection_id)s) AS content;
+
+-- list_items
+-- The next page of a collection's items; the index of each partition is in this order.
+SELECT id, pgstac.get_item(id, collection) AS content
+  FROM pgstac.items
+ WHERE collection = %(collection_id)s
+   AND id > %(after)s
+ ORDER BY id
+ LIMIT %(limit)s;
+
+-- count_items
+-- How many items a collection has.
+SELECT count(*) AS items
+  FROM pgstac.items
+ WHERE collection = %(collection_id)s;
+
+-- ensure_collection
+-- Create a collection and the place for its items unless they exist.
+SELECT pgstac.terrane_ensure_collection_v1(%(collection)s) AS created;
+
+-- ensure_partition
+-- Make the place for a collection's items; false if there is no such collection.
+SELECT pgstac.terrane_ensure_partition_v1(%(collection_id)s) AS found;
+
+-- lock_partitions
+-- Every write to a collection begins here, in one order: pgSTAC's triggers lock these rows to the
+-- commit anyway, but too late to keep two writers of one item, or of one extent, apart.
+SELECT collection
+  FROM pgstac.partition_stats
+ WHERE collection = ANY(%(collection_ids)s)
+ ORDER BY collection, partition
+   FOR UPDATE;
+
+-- upsert_items
+-- Write items, and return the extents that may have to grow: they are read under the lock.
+SELECT pgstac.upsert_items(%(items)s),
+       (SELECT jsonb_object_agg(id, content->'extent')
+          FROM pgstac.collections
+         WHERE id = ANY(%(collection_ids)s)) AS extents;
+
+-- set_extent
+-- Replace a collection's extent.
+UPDATE pgstac.collections
+   SET content = jsonb_set(content, '{extent}', %(extent)s)
+ WHERE id = %(collection_id)s;
+
+-- update_collection
+-- Replace a collection's metadata.
+SELECT pgstac.update_collection(%(collection)s);
+
+-- delete_item
+-- Delete one item.
+DELETE FROM pgstac.items
+ WHERE collection = %(collection_id)s
+   AND id = %(item_id)s;
+
+-- lock_collections
+-- Dropping a partition locks the items of all collections; whoever makes one comes this way first.
+LOCK TABLE pgstac.collections IN SHARE ROW EXCLUSIVE MODE;
+
+-- is_empty
+-- Does the collection exist, and has it no item?
+SELECT id
+  FROM pgstac.collections
+ WHERE id = %(collection_id)s
+   AND NOT EXISTS (SELECT FROM pgstac.items WHERE collection = %(collection_id)s);
+
+-- delete_collection
+-- Delete a collection and its partitions.
+SELECT pgstac.delete_collection(%(collection_id)s);

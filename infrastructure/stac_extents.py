@@ -1,0 +1,106 @@
+"""The extent of a collection, grown item by item; what every catalogue adapter does alike."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+from core.json import JsonObject
+
+#: The extent of a collection that nobody knows anything of yet: the world, at any time. The first
+#: item replaces it, for an extent that says nothing could only ever stay so.
+UNKNOWN_EXTENT: JsonObject = {
+    "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
+    "temporal": {"interval": [[None, None]]},
+}
+
+_FULL_CIRCLE = 360.0
+
+
+def items_extent(items: Iterable[JsonObject]) -> JsonObject:
+    """Return the extent of at least one item.
+
+    Raises:
+        KeyError: An item has no bbox or no time.
+        ValueError: A time is not RFC 3339, or a bbox has neither four nor six numbers.
+    """
+    extents = [_item_extent(item) for item in items]
+    extent = extents[0]
+    for other in extents[1:]:
+        extent = grow_extent(extent, other)
+    return extent
+
+
+def grow_extent(extent: JsonObject, other: JsonObject) -> JsonObject:
+    """Return the smallest extent that holds both; other entries than the first stay.
+
+    An unknown extent gives way to the other one. A bbox whose west is greater than its east
+    crosses the antimeridian, and so may the result.
+    """
+    if _is_unknown(extent):
+        return other
+    if _is_unknown(other):
+        return extent
+    boxes, intervals = extent["spatial"]["bbox"], extent["temporal"]["interval"]
+    bbox = _union(boxes[0], other["spatial"]["bbox"][0])
+    interval = _cover(intervals[0], other["temporal"]["interval"][0])
+    return extent | {
+        "spatial": extent["spatial"] | {"bbox": [bbox, *boxes[1:]]},
+        "temporal": extent["temporal"] | {"interval": [interval, *intervals[1:]]},
+    }
+
+
+def _is_unknown(extent: JsonObject) -> bool:
+    return all(extent[key] == UNKNOWN_EXTENT[key] for key in UNKNOWN_EXTENT)
+
+
+def _item_extent(item: JsonObject) -> JsonObject:
+    properties = item["properties"]
+    moment = properties.get("datetime")
+    start, end = (properties.get(key) or moment for key in ("start_datetime", "end_datetime"))
+    if start is None or end is None:
+        raise KeyError("datetime")
+    return {
+        "spatial": {"bbox": [_flat(item["bbox"])]},
+        "temporal": {"interval": [[start, end]]},
+    }
+
+
+def _flat(bbox: Sequence[float]) -> list[float]:
+    # Heights have no place in an extent that most items know only from above.
+    if len(bbox) == 6:
+        bbox = [bbox[0], bbox[1], bbox[3], bbox[4]]
+    west, south, east, north = bbox
+    return [float(west), float(south), float(east), float(north)]
+
+
+def _union(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    a, b = _flat(one), _flat(other)
+    west, east = _smallest_arc((a[0], a[2]), (b[0], b[2]))
+    return [west, min(a[1], b[1]), east, max(a[3], b[3])]
+
+
+def _smallest_arc(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    candidates = [
+        (west, east)
+        for west, east in product((one[0], other[0]), (one[1], other[1]))
+        if _holds((west, east), one) and _holds((west, east), other)
+    ]
+    # Two arcs that leave no gap between them have no smallest one short of the whole circle.
+    return min(candidates, key=_width, default=(-180.0, 180.0))
+
+
+def _width(arc: tuple[float, float]) -> float:
+    west, east = arc
+    return east - west if west <= east else east - west + _FULL_CIRCLE
+
+
+def _holds(outer: tuple[float, float], inner: tuple[float, float]) -> bool:
+    offset = (inner[0] - outer[0]) % _FULL_CIRCLE if outer != (-180.0, 180.0) else 0.0
+    return offset + _width(inner) <= _width(outer)
+
+
+def _cover(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+    start = None if None in (one[0], other[0]) else min(one[0], other[0], key=datetime.fromisoformat)
+    end = None if None in (one[1], other[1]) else max(one[1], other[1], key=datetime.fromisoformat)
+    return [start, end]
