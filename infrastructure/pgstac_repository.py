@@ -133,14 +133,15 @@ class PgStacTransaction:
         by_collection: dict[str, list[JsonObject]] = {}
         for item in items:
             by_collection.setdefault(item["collection"], []).append(item)
+        grown_by = {key: items_extent(group) for key, group in sorted(by_collection.items())}
         self._lock(sorted(by_collection))
         names = ", ".join(f"{item['collection']}/{item['id']}" for item in items[:3])
         parameters = {"items": Jsonb(list(items)), "collection_ids": list(by_collection)}
         with _refused(f"{len(items)} items ({names})"):
             row = self._connection.execute(_QUERIES["upsert_items"], parameters).fetchone()
         extents = row["extents"] if row else {}
-        for collection_id in sorted(by_collection):
-            self._grow(collection_id, extents[collection_id], by_collection[collection_id])
+        for collection_id, extent in grown_by.items():
+            self._grow(collection_id, extents[collection_id], extent)
 
     def delete_item(self, collection_id: str, item_id: str) -> bool:
         """Delete an item; the collection's extent stays as it is."""
@@ -176,9 +177,9 @@ class PgStacTransaction:
                     codes.CATALOGUE_COLLECTION_MISSING, f"collection {collection_id} does not exist"
                 )
 
-    def _grow(self, collection_id: str, extent: JsonObject, items: Sequence[JsonObject]) -> None:
-        grown = grow_extent(extent, items_extent(items))
-        if grown != extent:
+    def _grow(self, collection_id: str, before: JsonObject, by: JsonObject) -> None:
+        grown = grow_extent(before, by)
+        if grown != before:
             parameters = {"collection_id": collection_id, "extent": Jsonb(grown)}
             self._connection.execute(_QUERIES["set_extent"], parameters)
 

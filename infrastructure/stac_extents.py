@@ -5,6 +5,8 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
+from core import codes
+from core.errors import TaskFailed
 from core.json import JsonObject
 
 #: The extent of a collection that nobody knows anything of yet: the world, at any time. The first
@@ -21,8 +23,8 @@ def items_extent(items: Iterable[JsonObject]) -> JsonObject:
     """Return the extent of at least one item.
 
     Raises:
-        KeyError: An item has no bbox or no time.
-        ValueError: A time is not RFC 3339, or a bbox has neither four nor six numbers.
+        TaskFailed: An item has no time or no bbox, or one that cannot be read
+            (``catalogue.item_invalid``).
     """
     extents = [_item_extent(item) for item in items]
     extent = extents[0]
@@ -55,15 +57,21 @@ def _is_unknown(extent: JsonObject) -> bool:
 
 
 def _item_extent(item: JsonObject) -> JsonObject:
-    properties = item["properties"]
+    try:
+        interval = _interval(item["properties"])
+        return {"spatial": {"bbox": [_flat(item["bbox"])]}, "temporal": {"interval": [interval]}}
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"item {item.get('id')}: bbox or time is missing or malformed: {error}"
+        raise TaskFailed(codes.CATALOGUE_ITEM_INVALID, message) from error
+
+
+def _interval(properties: JsonObject) -> list[str]:
     moment = properties.get("datetime")
-    start, end = (properties.get(key) or moment for key in ("start_datetime", "end_datetime"))
-    if start is None or end is None:
-        raise KeyError("datetime")
-    return {
-        "spatial": {"bbox": [_flat(item["bbox"])]},
-        "temporal": {"interval": [[start, end]]},
-    }
+    start: str = properties.get("start_datetime") or moment
+    end: str = properties.get("end_datetime") or moment
+    if datetime.fromisoformat(start) > datetime.fromisoformat(end):
+        raise ValueError(f"{start} is after {end}")
+    return [start, end]
 
 
 def _flat(bbox: Sequence[float]) -> list[float]:

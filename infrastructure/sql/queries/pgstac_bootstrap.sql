@@ -134,3 +134,19 @@ SELECT privilege
          has_function_privilege(%(role)s, 'pgstac.terrane_ensure_collection_v1(jsonb)', 'EXECUTE'))
        ) AS needed (privilege, granted)
  WHERE NOT granted;
+
+-- replace_content_hydrate
+-- pgSTAC drops every null of an item, also the one that STAC demands: `datetime` of a time range.
+-- All items that pgSTAC hands out pass through this function; the rest of it is pgSTAC's.
+CREATE OR REPLACE FUNCTION pgstac.content_hydrate(
+    _item jsonb, _base_item jsonb, fields jsonb DEFAULT '{}'::jsonb
+) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+             WHEN merged->'properties' ? 'start_datetime' AND NOT merged->'properties' ? 'datetime'
+             THEN jsonb_set(merged, '{properties,datetime}', 'null')
+             ELSE merged
+           END
+      FROM (SELECT pgstac.merge_jsonb(
+                     pgstac.jsonb_fields(_item, fields), pgstac.jsonb_fields(_base_item, fields)
+                   ) AS merged) AS hydrated;
+$$;

@@ -1,0 +1,1 @@
+"""Adapters without a server: for unit tests and for the simulation of the engine."""
