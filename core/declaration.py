@@ -138,6 +138,6 @@ class JobType(Protocol):
         """Return the blobs that the job reads, whose change makes a completed job run again."""
         ...
 
-    def plan(self, stage: int, parameters: BaseModel, previous: PreviousResults) -> Iterable[TaskPlan]:
-        """Yield the tasks of stage number `stage`; pure, and streamed where there are many."""
+    def plan(self, stage: str, parameters: BaseModel, previous: PreviousResults) -> Iterable[TaskPlan]:
+        """Yield the tasks of the stage named `stage`; pure, and streamed where there are many."""
         ...

@@ -43,8 +43,10 @@ class TaskContext(Protocol):
     process drains; handlers let it pass.
     """
 
-    task: ClaimedTask
-    job_type: str
+    @property
+    def task(self) -> ClaimedTask:
+        """Return the claim under which the handler runs."""
+        ...
 
     @property
     def workspace(self) -> Path:

@@ -31,10 +31,15 @@ class ClaimRequest:
 
 @dataclass(frozen=True)
 class ClaimedTask:
-    """A task that this process may run as long as its fence holds."""
+    """A task that this process may run as long as its fence holds.
+
+    `claimed_for` is the time since its first claim, `time_left` that until its deadline;
+    `last_code` is the error code with which its claim before ended, if any.
+    """
 
     task_id: str
     job_id: str
+    job_type: str
     revision: int
     stage: int
     kind: str
@@ -47,9 +52,11 @@ class ClaimedTask:
     attempt: int
     max_attempts: int
     row_version: int
-    held_for: timedelta
+    claimed_for: timedelta
     time_left: timedelta
-    parameters: JsonObject
+    stopping: bool = False
+    last_code: str | None = None
+    parameters: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,12 @@ class EffectTransaction(Protocol):
         ...
 
     def complete(self, result: JsonObject) -> None:
-        """End the task as completed, as the transaction's last statement."""
+        """Let the transaction's last statement end the task as completed."""
+        ...
+
+    @property
+    def ended(self) -> Ended | None:
+        """Return what the end of the task brought about, once the transaction has committed."""
         ...
 
 

@@ -1,0 +1,95 @@
+"""Cleaning up after a job: what it wrote and did not publish goes."""
+
+import logging
+from dataclasses import dataclass
+
+from core.errors import NotFound
+from core.handler import TaskContext
+from core.models.claims import ClaimedTask
+from core.ports.blobs import BlobStore, PreconditionFailed
+from core.ports.engine import ArtifactRecord, Effects, JobRepository
+from core.publishing import parse_location
+from core.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Runs clean-up tasks.
+
+    It deletes only what the job's revision recorded and did not publish, each blob by the ETag
+    that it was written with; where something else is live, nothing is touched.
+
+    Args:
+        registry: For the prefixes that a job type declares.
+        jobs: For the job's type.
+        blobs: The store.
+        effects: What was recorded.
+    """
+
+    registry: Registry
+    jobs: JobRepository
+    blobs: BlobStore
+    effects: Effects
+
+    def run(self, claim: ClaimedTask, context: TaskContext) -> dict[str, int]:
+        """Remove intermediates and unpublished outputs; return how many blobs and bytes went."""
+        removed = nbytes = 0
+        for record in self.effects.artifacts(claim.job_id, claim.revision):
+            if record.state == "writing" and record.kind == "blob":
+                context.check()
+                gone = self._remove(claim, record)
+                removed += gone
+                nbytes += gone and (record.nbytes or 0)
+        swept = self._sweep_prefixes(claim)
+        return {"blobs": removed + swept[0], "nbytes": nbytes + swept[1]}
+
+    def _remove(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
+        if record.role == "published" and self.effects.live_artifact("blob", record.location) is not None:
+            # Published before this revision: what stands there is the good result of another run.
+            self.effects.close_artifact(claim, record, "released")
+            return 0
+        deleted = self._delete(record)
+        self.effects.close_artifact(claim, record, "deleted")
+        return deleted
+
+    def _delete(self, record: ArtifactRecord) -> int:
+        ref = parse_location(record.location)
+        try:
+            if record.etag is None:
+                # Never recorded, so perhaps never committed: an empty commit discards what is
+                # staged, and a late commit of the dead writer then fails.
+                self.blobs.delete(ref, if_match=self.blobs.commit_empty(ref))
+                return 0
+            return int(self.blobs.delete(ref, if_match=record.etag))
+        except PreconditionFailed:
+            return self._delete_if_ours(record)
+        except NotFound:
+            return 0
+
+    def _delete_if_ours(self, record: ArtifactRecord) -> int:
+        ref = parse_location(record.location)
+        found = self.blobs.properties(ref)
+        if found.metadata.get("terrane_job") != record.job_id:
+            logger.warning("blob left alone", extra={"blob": record.location, "etag": found.etag})
+            return 0
+        return int(self.blobs.delete(ref, if_match=found.etag))
+
+    def _sweep_prefixes(self, claim: ClaimedTask) -> tuple[int, int]:
+        job = self.registry.jobs.get(claim.job_type)
+        record = self.jobs.get(claim.job_id)
+        if job is None or record is None:
+            return 0, 0
+        count = nbytes = 0
+        for template in job.intermediate_blobs:
+            prefix = template.prefix.format(job_id=claim.job_id)
+            more = True
+            while more:
+                deletion = self.blobs.delete_blobs_by_prefix(
+                    template.container, prefix, modified_before=record.completed_at
+                )
+                count += deletion.count
+                nbytes += deletion.nbytes
+                more = deletion.more
+        return count, nbytes

@@ -1,0 +1,210 @@
+"""The world of a running handler."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from core.bells import Bells
+from core.declaration import TaskResult
+from core.handler import PublishedBlob
+from core.heart import Hold
+from core.models.claims import ClaimedTask, Ended
+from core.models.records import TaskRecord
+from core.planning import PagedResults
+from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
+from core.ports.catalogue import CatalogueReader
+from core.ports.clock import Clock
+from core.ports.engine import Effects, EffectTransaction, TaskRepository
+from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
+from core.publishing import BlobPublisher
+
+M = TypeVar("M", bound=BaseModel)
+
+_PAGE = 1_000
+_NAP = timedelta(milliseconds=200)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every handler of a process shares.
+
+    Args:
+        tasks: For results of other tasks.
+        blobs: The blob store.
+        catalogue: The catalogue, for reading.
+        effects: Changes under the fence.
+        isolation: Children for native code.
+        bells: For what a task's own transaction brings about.
+        clock: This process's clock.
+        workspaces: Directory in which each task gets one of its own.
+        temp_container: Where intermediate blobs go.
+        child_memory_mib: Resident memory that a child may use.
+        child_deadline: Longest isolated call.
+    """
+
+    tasks: TaskRepository
+    blobs: BlobStore
+    catalogue: CatalogueReader
+    effects: Effects
+    isolation: IsolatedRunner
+    bells: Bells
+    clock: Clock
+    workspaces: Path
+    temp_container: str
+    child_memory_mib: int
+    child_deadline: timedelta
+
+
+class RunningTask:
+    """A claim at work; see `core.handler.TaskContext`.
+
+    Args:
+        hold: The claim, and whether it should go on.
+        around: What it shares with the others.
+    """
+
+    def __init__(self, hold: Hold, around: Surroundings) -> None:
+        self._hold = hold
+        self._around = around
+        self._workspace: Path | None = None
+        self.ended: Ended | None = None
+
+    @property
+    def task(self) -> ClaimedTask:
+        """Return the claim."""
+        return self._hold.task
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the blob store."""
+        return self._around.blobs
+
+    @property
+    def catalogue(self) -> CatalogueReader:
+        """Return the catalogue."""
+        return self._around.catalogue
+
+    @property
+    def workspace(self) -> Path:
+        """Return the task's directory, made at the first use."""
+        if self._workspace is None:
+            self._around.workspaces.mkdir(parents=True, exist_ok=True)
+            name = tempfile.mkdtemp(prefix=f"{self.task.task_id}-", dir=self._around.workspaces)
+            self._workspace = Path(name)
+        return self._workspace
+
+    def close(self) -> None:
+        """Remove the workspace."""
+        if self._workspace is not None:
+            shutil.rmtree(self._workspace, ignore_errors=True)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Note how far the task is; the next heartbeat carries it."""
+        self._hold.progress = min(max(fraction, 0.0), 1.0)
+        self._hold.message = message or self._hold.message
+        self.check()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the task should not go on."""
+        self._hold.check()
+
+    def sleep(self, duration: timedelta) -> None:
+        """Wait in short naps, looking up between them."""
+        end = self._around.clock.monotonic() + duration.total_seconds()
+        while (left := end - self._around.clock.monotonic()) > 0:
+            self.check()
+            self._around.clock.sleep(min(_NAP, timedelta(seconds=left)))
+        self.check()
+
+    def results(self, stage: int | None = None) -> Iterator[TaskResult]:
+        """Yield results of a stage in order of key."""
+        return iter(
+            PagedResults(self._around.tasks, self.task.job_id, self.task.revision, self._stage(stage))
+        )
+
+    def failed(self, stage: int | None = None) -> Iterator[TaskRecord]:
+        """Yield the failed tasks of a stage in order of key."""
+        after = ""
+        while True:
+            page = self._around.tasks.failures(
+                self.task.job_id, self.task.revision, self._stage(stage), after, _PAGE
+            )
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].key
+
+    def download(self, ref: BlobRef, name: str, *, if_match: str | None = None) -> Path:
+        """Write a blob to a file of the workspace."""
+        self.check()
+        target = self.workspace / name
+        self._around.blobs.download(ref, target, if_match=if_match)
+        self.check()
+        return target
+
+    def isolated(self, target: str, parameters: BaseModel, result: type[M], *, kind: IsolationKind) -> M:
+        """Run a function in a child and return its result."""
+        call = IsolatedCall(
+            kind=kind,
+            target=target,
+            parameters=parameters.model_dump(mode="json"),
+            workspace=self.workspace,
+            deadline=min(self._around.child_deadline, self.task.time_left),
+            memory_mib=self._around.child_memory_mib,
+        )
+        return result.model_validate(self._around.isolation.run(call, self._watch))
+
+    def publish_blob(
+        self, source: Path, ref: BlobRef, options: WriteOptions, *, checksum: str | None = None
+    ) -> PublishedBlob:
+        """Write a file to a published place."""
+        self.check()
+        return self._publisher().publish(
+            ref, options, checksum, lambda to, how: self._around.blobs.upload(source, to, how)
+        )
+
+    def copy_blob(
+        self, source: BlobProperties, ref: BlobRef, options: WriteOptions, *, checksum: str | None = None
+    ) -> PublishedBlob:
+        """Publish a blob that is in the store already."""
+        self.check()
+        return self._publisher().publish(
+            ref, options, checksum, lambda to, how: self._around.blobs.copy(source.ref, to, how)
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[EffectTransaction]:
+        """Open a transaction for rows, held by the task's fence."""
+        self.check()
+        with self._around.effects.transaction(self.task) as transaction:
+            yield transaction
+        if transaction.ended is not None:
+            self.ended = transaction.ended
+            self._around.bells.follow(transaction.ended.follow_ups)
+
+    @contextmanager
+    def publication(self) -> Iterator[EffectTransaction]:
+        """Put what was laid aside in its place, then open the transaction that shows it all."""
+        self.check()
+        self._publisher().put_in_place()
+        with self.transaction() as transaction:
+            transaction.publish()
+            yield transaction
+
+    def _stage(self, stage: int | None) -> int:
+        return self.task.stage - 1 if stage is None else stage
+
+    def _publisher(self) -> BlobPublisher:
+        return BlobPublisher(self.task, self._around.blobs, self._around.effects, self._around.temp_container)
+
+    def _watch(self, progress: ChildProgress | None) -> None:
+        if progress is not None:
+            self.progress(progress.fraction, progress.message)
+        self.check()

@@ -1,0 +1,145 @@
+"""Blobs under the fence: intent before effect, one owner, and the same end however often it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from core import codes
+from core.errors import Conflict, NotFound
+from core.handler import PublishedBlob
+from core.models.claims import ClaimedTask
+from core.ports.blobs import BlobProperties, BlobRef, BlobStore, PreconditionFailed, WriteOptions
+from core.ports.engine import Artifact, ArtifactRecord, Effects, WriteIntent
+
+_JOB, _REVISION, _TASK, _FENCE = "terrane_job", "terrane_revision", "terrane_task", "terrane_fence"
+
+Write = Callable[[BlobRef, WriteOptions], BlobProperties]
+
+
+@dataclass(frozen=True)
+class BlobPublisher:
+    """Writes the blobs of one claim.
+
+    Args:
+        task: The claim.
+        blobs: The store.
+        effects: Where intents and what came of them are recorded.
+        temp_container: Where a blob is laid aside whose place is taken until the job publishes.
+    """
+
+    task: ClaimedTask
+    blobs: BlobStore
+    effects: Effects
+    temp_container: str
+
+    def publish(
+        self, ref: BlobRef, options: WriteOptions, checksum: str | None, write: Write
+    ) -> PublishedBlob:
+        """Write a published blob, or lay it aside where one is live already.
+
+        Raises:
+            Conflict: The place belongs to another job, or something else wrote there.
+            FenceLost: The claim is no longer held.
+        """
+        intent = self._begin(Artifact("blob", str(ref), "published"))
+        if intent.live_etag is None:
+            artifact = Artifact("blob", str(ref), "published")
+            written = self._write(artifact, ref, _conditioned(intent, options), write)
+        else:
+            aside = self._aside(ref)
+            artifact = Artifact("blob", str(aside), "intermediate", target=str(ref))
+            intent = self._begin(artifact)
+            written = self._write(artifact, aside, _conditioned(intent, options), write)
+        self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, checksum)
+        return PublishedBlob(ref, written.nbytes, written.etag, self.blobs.url(ref))
+
+    def put_in_place(self) -> None:
+        """Copy what was laid aside over what is live, just before it is published."""
+        for record in self.effects.artifacts(self.task.job_id, self.task.revision):
+            if record.target is not None and record.state == "writing":
+                self._replace_live(record, record.target)
+
+    def _replace_live(self, aside: ArtifactRecord, target: str) -> None:
+        source, ref = parse_location(aside.location), parse_location(target)
+        live = self.effects.live_artifact("blob", target)
+        properties = self.blobs.properties(source)
+        options = WriteOptions(
+            content_type=properties.content_type,
+            metadata=properties.metadata,
+            if_match=live.etag if live else None,
+            if_absent=live is None,
+        )
+        artifact = Artifact("blob", target, "published")
+        written = self._write(artifact, ref, options, lambda to, how: self.blobs.copy(source, to, how))
+        self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, aside.checksum)
+
+    def _begin(self, artifact: Artifact) -> WriteIntent:
+        intent = self.effects.begin_artifact(self.task, artifact)
+        if intent.owner is not None:
+            raise Conflict(
+                codes.ARTIFACT_OWNED,
+                f"{artifact.location} is being written by job {intent.owner}.",
+                job_id=intent.owner,
+            )
+        return intent
+
+    def _write(self, artifact: Artifact, ref: BlobRef, options: WriteOptions, write: Write) -> BlobProperties:
+        options = replace(
+            options,
+            metadata={**options.metadata, **self._signature()},
+            block_prefix=f"{self.task.task_id}{self.task.fence:08d}",
+        )
+        try:
+            return write(ref, options)
+        except PreconditionFailed as error:
+            # Either an earlier claim of this revision committed and died before it could record
+            # its ETag, or something that is not ours stands here.
+            adopted = self._adopt(artifact, ref)
+            try:
+                return write(ref, replace(options, if_match=adopted, if_absent=adopted is None))
+            except PreconditionFailed:
+                raise _conflict(artifact) from error
+
+    def _adopt(self, artifact: Artifact, ref: BlobRef) -> str | None:
+        try:
+            found = self.blobs.properties(ref)
+        except NotFound:
+            return None
+        if not self._is_ours(found):
+            raise _conflict(artifact)
+        return found.etag
+
+    def _is_ours(self, found: BlobProperties) -> bool:
+        written_by = found.metadata
+        return (
+            written_by.get(_JOB) == self.task.job_id
+            and written_by.get(_REVISION) == str(self.task.revision)
+            and int(written_by.get(_FENCE, "0")) <= self.task.fence
+        )
+
+    def _signature(self) -> dict[str, str]:
+        return {
+            _JOB: self.task.job_id,
+            _REVISION: str(self.task.revision),
+            _TASK: self.task.task_id,
+            _FENCE: str(self.task.fence),
+        }
+
+    def _aside(self, ref: BlobRef) -> BlobRef:
+        prefix = f"temp/publish/{self.task.job_id}/{self.task.revision}"
+        return BlobRef(self.temp_container, f"{prefix}/{ref.container}/{ref.name}")
+
+
+def _conditioned(intent: WriteIntent, options: WriteOptions) -> WriteOptions:
+    return replace(options, if_match=intent.etag, if_absent=intent.etag is None)
+
+
+def parse_location(location: str) -> BlobRef:
+    """Return the blob that a recorded location names."""
+    container, _, name = location.partition("/")
+    return BlobRef(container, name)
+
+
+def _conflict(artifact: Artifact) -> Conflict:
+    return Conflict(
+        codes.ARTIFACT_CONFLICT, f"{artifact.location} was written by something other than this job."
+    )
