@@ -67,8 +67,7 @@ def _item_extent(item: JsonObject) -> JsonObject:
 
 def _interval(properties: JsonObject) -> list[str]:
     moment = properties.get("datetime")
-    start: str = properties.get("start_datetime") or moment
-    end: str = properties.get("end_datetime") or moment
+    start, end = (str(properties.get(key) or moment) for key in ("start_datetime", "end_datetime"))
     if datetime.fromisoformat(start) > datetime.fromisoformat(end):
         raise ValueError(f"{start} is after {end}")
     return [start, end]
