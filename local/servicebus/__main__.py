@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from local.servicebus.broker import Broker
+from local.servicebus.logformat import JsonFormatter
 from local.servicebus.settings import Entities, load_entities
 
 
@@ -20,7 +21,9 @@ def main() -> None:
     )
     parser.add_argument("--entities", type=Path, default=Path("deploy/servicebus.json"))
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     asyncio.run(_serve(load_entities(arguments.entities), arguments.host, arguments.port))
 
 

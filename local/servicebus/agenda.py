@@ -25,6 +25,9 @@ class Agenda(Generic[Key]):
         self._heap: list[tuple[datetime, Key]] = []
         self._limit = _SMALLEST_LIMIT
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def add(self, due: datetime, key: Key) -> None:
         """Note a deadline that `deadline_of` already answers."""
         heapq.heappush(self._heap, (due, key))

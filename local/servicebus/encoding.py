@@ -35,14 +35,15 @@ def value_end(buffer: bytes, start: int) -> int:
 
     Raises:
         MalformedMessage: The value is cut off, or its constructor is none.
+        IndexError, struct.error: The value is cut off before its size.
     """
-    try:
-        code = buffer[start]
-        if code == _DESCRIBED:
-            return value_end(buffer, value_end(buffer, start + 1))
-        end = start + 1 + _width(buffer, start)
-    except (IndexError, struct.error) as error:
-        raise MalformedMessage(f"the value at byte {start} is cut off") from error
+    while buffer[start] == _DESCRIBED:
+        start = _plain_end(buffer, start + 1)
+    return _plain_end(buffer, start)
+
+
+def _plain_end(buffer: bytes, start: int) -> int:
+    end = start + 1 + _width(buffer, start)
     if end > len(buffer):
         raise MalformedMessage(f"the value at byte {start} is cut off")
     return end

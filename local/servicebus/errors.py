@@ -48,6 +48,13 @@ class MessageLockLost(ServiceBusError):
     status = 410
 
 
+class InvalidArgument(ServiceBusError):
+    """A request lacks something, or something in it has the wrong type."""
+
+    condition = "com.microsoft:argument-error"
+    status = 400
+
+
 class NotSupported(ServiceBusError):
     """The real service can do it, the emulator cannot."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from proton import UNDESCRIBED, Array, Data, Message, int32, symbol, timestamp
 
-from local.servicebus.errors import NotSupported, ServiceBusError
+from local.servicebus.errors import InvalidArgument, NotSupported, ServiceBusError
 from local.servicebus.message import Message as StoredMessage
 from local.servicebus.message import milliseconds, parse_message
 from local.servicebus.queue import Queue
@@ -45,7 +45,7 @@ class Management:
         operation = str(properties(request).get("operation", "")).removeprefix(_VENDOR)
         asked: Any = request.body
         try:
-            body = self._operation(operation)(asked)
+            body = self._perform(operation, asked)
         except ServiceBusError as error:
             logger.warning(
                 "request refused",
@@ -56,10 +56,13 @@ class Management:
             return _answer(_NO_CONTENT, "No Content", None)
         return _answer(200, "OK", body)
 
-    def _operation(self, name: str) -> Callable[[Body], Body]:
-        if name not in self._operations:
-            raise NotSupported(f"the emulator does not know the operation {name!r}")
-        return self._operations[name]
+    def _perform(self, operation: str, asked: Body) -> Body:
+        if operation not in self._operations:
+            raise NotSupported(f"the emulator does not know the operation {operation!r}")
+        try:
+            return self._operations[operation](asked)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(f"{operation}: {error!r} in {asked!r:.200}") from error
 
     def _renew_lock(self, body: Body) -> Body:
         ends = [self._queue.renew(token) for token in _tokens(body)]

@@ -1,11 +1,13 @@
 """A message as the broker keeps it: encoded, cut where the broker has to write."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
+from uuid import uuid4
 
 from local.servicebus import encoding
 from local.servicebus.errors import MalformedMessage
@@ -107,16 +109,24 @@ def parse_transfer(payload: bytes) -> list[Content]:
     Raises:
         MalformedMessage: It is no AMQP message.
     """
-    sections = _sections(payload)
+    with _malformed():
+        sections = _sections(payload)
+        batch = _batch(sections)
+        return [_parse(sections)] if batch is None else batch
+
+
+def _batch(sections: list[Section]) -> list[Content] | None:
+    """Return the messages of a batch; None if it is a message of its own."""
     body = [value for code, value in sections if DATA <= code < FOOTER]
     is_data = all(code == DATA for code, _ in sections if DATA <= code < FOOTER)
-    if body and is_data and all(_looks_like_message(_data(value)) for value in body):
-        try:
+    if not (body and is_data and all(_looks_like_message(_data(value)) for value in body)):
+        return None
+    try:
+        with _malformed():
             return [_parse(_sections(_data(value))) for value in body]
-        except MalformedMessage:
-            # A payload that only begins like a message is somebody's binary data.
-            pass
-    return [_parse(sections)]
+    except MalformedMessage:
+        # A payload that only begins like a message is somebody's binary data.
+        return None
 
 
 def parse_message(payload: bytes) -> Content:
@@ -125,7 +135,17 @@ def parse_message(payload: bytes) -> Content:
     Raises:
         MalformedMessage: It is no AMQP message.
     """
-    return _parse(_sections(payload))
+    with _malformed():
+        return _parse(_sections(payload))
+
+
+@contextmanager
+def _malformed() -> Iterator[None]:
+    """Say of any value that does not hold what its place demands that the message is malformed."""
+    try:
+        yield
+    except (IndexError, ValueError, OverflowError, struct.error) as error:
+        raise MalformedMessage(f"no AMQP message: {error}") from error
 
 
 def with_application_properties(content: Content, changes: Mapping[str, Any]) -> Content:
@@ -173,7 +193,6 @@ def _sections(payload: bytes) -> list[Section]:
 
 def _parse(sections: list[Section]) -> Content:
     heads = {code: value for code, value in sections if code < PROPERTIES}
-    rest = _join([item for item in sections if item[0] >= PROPERTIES])
     fields = encoding.elements(heads[HEADER]) if HEADER in heads else []
     durable, priority, ttl, first = (*fields[:4], *[encoding.NULL] * (4 - len(fields)))[:4]
     annotations = encoding.pairs(heads[MESSAGE_ANNOTATIONS]) if MESSAGE_ANNOTATIONS in heads else {}
@@ -181,10 +200,20 @@ def _parse(sections: list[Section]) -> Content:
     return Content(
         header=(durable, priority, ttl, first),
         annotations=tuple(pair for name, pair in annotations.items() if name not in _STAMPS),
-        rest=rest,
+        rest=_join([_identified(sections), *(item for item in sections if item[0] > PROPERTIES)]),
         time_to_live=None if time_to_live is None else timedelta(milliseconds=time_to_live),
         scheduled_for=_scheduled_for(annotations),
     )
+
+
+def _identified(sections: list[Section]) -> Section:
+    """Return the properties with a message id; the service, too, gives one to a message that has none."""
+    found = [value for code, value in sections if code == PROPERTIES]
+    fields = encoding.elements(found[0]) if found else []
+    if fields and fields[0] != encoding.NULL:
+        return PROPERTIES, found[0]
+    identity = b"\xa1\x20" + uuid4().hex.encode("ascii")
+    return PROPERTIES, encoding.encode_list([identity, *fields[1:]])
 
 
 def _scheduled_for(annotations: Mapping[str, bytes]) -> datetime | None:
@@ -192,10 +221,7 @@ def _scheduled_for(annotations: Mapping[str, bytes]) -> datetime | None:
     if pair is None:
         return None
     due = encoding.integer(pair[encoding.value_end(pair, 0) :])
-    try:
-        return None if due is None else EPOCH + timedelta(milliseconds=due)
-    except OverflowError as error:
-        raise MalformedMessage(f"{SCHEDULED_ENQUEUE_TIME} is {due}") from error
+    return None if due is None else EPOCH + timedelta(milliseconds=due)
 
 
 def _join(sections: list[Section]) -> bytes:
