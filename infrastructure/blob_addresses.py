@@ -1,22 +1,15 @@
 """Addresses of blobs: canonical URLs out, and every form that names a blob of this account in."""
 
-import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from core.blob_names import normalised_blob_name
 from core.errors import InvalidInput
 from core.ports.blobs import BlobRef
+from infrastructure.blob_rules import is_container_name
 
-# Azure's rule for containers, with the names that the platform itself makes ($web, $logs, $root).
-_CONTAINER = re.compile(r"\$?[a-z0-9](?:-?[a-z0-9]){1,62}", re.ASCII)
 # What GDAL (/vsiaz/) and fsspec (az://) put before a container; both take the rest literally.
 _LITERAL_PREFIXES = ("/vsiaz/", "/vsiaz_streaming/", "az://")
-
-
-def is_container_name(name: str) -> bool:
-    """Return whether a container could have this name."""
-    return 3 <= len(name) <= 63 and _CONTAINER.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

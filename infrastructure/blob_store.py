@@ -27,10 +27,11 @@ from core import codes
 from core.blob_names import normalised_blob_name
 from core.errors import InvalidInput, NotFound
 from core.ports.blobs import BlobProperties, BlobRef, Deletion, PreconditionFailed, WriteOptions
-from infrastructure.blob_addresses import BlobAddresses, is_container_name
+from infrastructure.blob_addresses import BlobAddresses
 from infrastructure.blob_errors import Operation, translated
+from infrastructure.blob_rules import StagedBlocks, check_deletable, is_container_name, was_modified_before
 from infrastructure.blob_signing import AccountKeySigner, DelegationSigner, Signer
-from infrastructure.blob_transfer import BLOCK_SIZE, StagedBlocks, fetch, read, stage_copy, stage_file
+from infrastructure.blob_transfer import BLOCK_SIZE, fetch, read, stage_copy, stage_file
 
 logger = logging.getLogger(__name__)
 
@@ -161,9 +162,7 @@ class AzureBlobStore:
         """See `BlobStore.delete_blobs_by_prefix`."""
         check_deletable(container, prefix, self._bronze)
         matching = (
-            blob
-            for blob in self.list_blobs(container, prefix)
-            if modified_before is None or blob.last_modified < modified_before
+            blob for blob in self.list_blobs(container, prefix) if was_modified_before(blob, modified_before)
         )
         with ThreadPoolExecutor(_DELETIONS_IN_FLIGHT, thread_name_prefix="blob-deletion") as executor:
             sizes = list(executor.map(self._delete_unchanged, islice(matching, limit)))
@@ -218,24 +217,6 @@ class AzureBlobStore:
 
     def _translated(self, name: str, subject: str) -> AbstractContextManager[None]:
         return translated(Operation(self._addresses.host, name, subject))
-
-
-def check_deletable(container: str, prefix: str, bronze: frozenset[str]) -> None:
-    """Refuse a deletion by prefix that could take sources, or far more than was meant.
-
-    Raises:
-        InvalidInput: ``storage.prefix_refused``.
-    """
-    if container in bronze:
-        raise InvalidInput(
-            codes.STORAGE_PREFIX_REFUSED, f"{container} holds sources, which are never deleted", prefix=prefix
-        )
-    if len([segment for segment in prefix.split("/") if segment]) < 2:
-        raise InvalidInput(
-            codes.STORAGE_PREFIX_REFUSED,
-            f"{prefix!r} has fewer than two path segments; {container} keeps its blobs",
-            prefix=prefix,
-        )
 
 
 def _client(

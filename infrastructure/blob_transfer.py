@@ -14,6 +14,7 @@ from azure.core.exceptions import IncompleteReadError
 from azure.storage.blob import BlobClient
 
 from core.ports.blobs import BlobProperties, BlobRef
+from infrastructure.blob_rules import StagedBlocks
 
 #: Bytes of one request of a transfer; memory is this times `IN_FLIGHT`.
 BLOCK_SIZE = 8 * 2**20
@@ -26,21 +27,6 @@ Result = TypeVar("Result")
 
 _MOST_BLOCKS = 50_000
 _PREFIX_LENGTH = 36
-
-
-@dataclass(frozen=True)
-class StagedBlocks:
-    """Blocks that the store holds and nobody sees until they are committed.
-
-    Args:
-        ref: The blob that they may become.
-        block_ids: Their ids in order.
-        nbytes: Their size together.
-    """
-
-    ref: BlobRef
-    block_ids: tuple[str, ...]
-    nbytes: int
 
 
 @dataclass(frozen=True)
@@ -115,7 +101,10 @@ def read(client: BlobClient, offset: int, nbytes: int, etag: str | None = None) 
     conditions: dict[str, Any] = (
         {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
     )
-    return client.download_blob(offset, nbytes, max_concurrency=1, decompress=False, **conditions).readall()
+    content: bytes = client.download_blob(
+        offset, nbytes, max_concurrency=1, decompress=False, **conditions
+    ).readall()
+    return content
 
 
 def _ranges(nbytes: int, size: int) -> list[_Range]:
