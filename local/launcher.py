@@ -101,11 +101,10 @@ def running_addresses(home: Home) -> Addresses:
     """Return where the system of a home answers.
 
     Raises:
-        NotRunning: Its supervisor does not run.
+        NotRunning: None of its processes runs.
     """
-    record = processes.recorded(home).get(supervisor.NAME)
     start = home.read("start")
-    if record is None or not record.is_alive or not start:
+    if not start or not any(record.is_alive for record in processes.recorded(home).values()):
         raise NotRunning(str(home.root))
     return Addresses(home, start["http_port"], start["ports"])
 

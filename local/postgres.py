@@ -108,11 +108,14 @@ class PostgresServer:
             self._create_role(connection, APP, "NOCREATEROLE")
             connection.execute(f"GRANT pg_monitor, pg_signal_backend TO {OWNER}")
             connection.execute(f"GRANT pg_monitor TO {APP}")
+            # Since 16 CREATEROLE alone may not alter a role that somebody else created.
+            connection.execute(f"GRANT {APP} TO {OWNER} WITH ADMIN OPTION")
             for database in (APP_DATABASE, BUSINESS_DATABASE):
                 self._create_database(connection, database)
         for database in (APP_DATABASE, BUSINESS_DATABASE):
             with psycopg.connect(self.url(SUPERUSER, database), autocommit=True) as connection:
-                connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+                for extension in ("postgis", "btree_gist", "unaccent"):
+                    connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
 
     def _binaries(self) -> Postgres:
         version = self.data / "PG_VERSION"

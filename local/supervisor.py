@@ -175,12 +175,11 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         for child in reversed(self._children):
-            if child.process is None or child.record is None:
-                continue
-            self._report("stopping", detail=child.service.name)
-            stop_child(child.process, child.record, child.service)
+            if child.process is not None and child.record is not None:
+                self._report("stopping", detail=child.service.name)
+                stop_child(child.process, child.record, child.service)
+                logger.info("server stopped", extra={"server": child.service.name})
             processes.forget(self._home, child.service.name)
-            logger.info("server stopped", extra={"server": child.service.name})
         processes.forget(self._home, NAME)
 
     def _report(self, phase: str, *, detail: str = "", culprit: str = "") -> None:
