@@ -26,7 +26,7 @@ COPY_BLOCK_SIZE = 64 * 2**20
 Result = TypeVar("Result")
 
 _MOST_BLOCKS = 50_000
-_PREFIX_LENGTH = 36
+_PREFIX_LENGTH = 48
 
 
 @dataclass(frozen=True)
