@@ -59,6 +59,17 @@ def long_functions(text: str) -> Iterator[str]:
                 yield f"{node.lineno}: {node.name} has {length} lines"
 
 
+def imported_modules(text: str) -> Iterator[str]:
+    """Yield the modules that a module imports; for ``from azure import x`` that is ``azure.x``."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "azure":
+            yield from (f"azure.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
 def test_no_source_file_has_emoji_or_banners() -> None:
     faults = [
         f"{path.relative_to(CHECKOUT)}:{fault}"
@@ -91,6 +102,24 @@ def test_a_banner_or_an_emoji_is_found(line: str) -> None:
 @pytest.mark.parametrize("line", ["x = 3  # why", "a \N{RIGHTWARDS ARROW} b", "| --- | --- |", "# a - b"])
 def test_ordinary_lines_pass(line: str) -> None:
     assert list(style_faults(line)) == []
+
+
+def test_triggers_use_no_client_of_azure() -> None:
+    # import-linter sees one package named azure, and triggers need azure.functions.
+    imported = {
+        (path.name, name)
+        for path in (CHECKOUT / "triggers").rglob("*.py")
+        for name in imported_modules(path.read_text(encoding="utf-8"))
+        if name.startswith("azure.") and not name.startswith("azure.functions")
+    }
+
+    assert imported == set()
+
+
+def test_both_forms_of_import_are_seen() -> None:
+    text = "import azure.functions\nfrom azure.storage.blob import BlobClient\nfrom azure import identity"
+
+    assert list(imported_modules(text)) == ["azure.functions", "azure.storage.blob", "azure.identity"]
 
 
 def test_a_function_over_the_limit_is_found() -> None:
