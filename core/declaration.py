@@ -114,13 +114,40 @@ class PrefixTemplate:
 class JobType(Protocol):
     """A declaration, as the engine sees it; `jobs.mixins.JobBaseMixin` implements it."""
 
-    job_type: str
-    description: str
-    parameters_schema: type[BaseModel]
-    stages: Sequence[Stage]
-    resource_validators: Sequence[ResourceCheck]
-    identity: Identity
-    intermediate_blobs: Sequence[PrefixTemplate]
+    @property
+    def job_type(self) -> str:
+        """Return its name in requests."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Return one sentence for those who choose."""
+        ...
+
+    @property
+    def parameters_schema(self) -> type[BaseModel]:
+        """Return the model of its parameters."""
+        ...
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Return its steps in order."""
+        ...
+
+    @property
+    def resource_validators(self) -> Sequence[ResourceCheck]:
+        """Return the checks of what its parameters name."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Return whether a completed job stands for ever."""
+        ...
+
+    @property
+    def intermediate_blobs(self) -> Sequence[PrefixTemplate]:
+        """Return where it leaves intermediate blobs."""
+        ...
 
     def identity_parameters(self, parameters: BaseModel) -> JsonObject:
         """Return the parameters that make the job's id."""

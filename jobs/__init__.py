@@ -1,1 +1,7 @@
 """Job types: declarations without I/O."""
+
+from core.declaration import JobType
+from jobs.hello_world import HelloWorldJob
+
+#: Every job type that can be submitted.
+ALL_JOBS: tuple[JobType, ...] = (HelloWorldJob,)

@@ -5,6 +5,13 @@ from typing import Protocol
 
 from core.json import JsonObject
 
+#: The extent of a collection that nobody knows anything of yet: the world, at any time. The first
+#: item replaces it, for an extent that says nothing could only ever stay so.
+UNKNOWN_EXTENT: JsonObject = {
+    "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
+    "temporal": {"interval": [[None, None]]},
+}
+
 
 class CatalogueReader(Protocol):
     """What can be asked of the catalogue.

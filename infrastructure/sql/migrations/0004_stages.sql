@@ -133,7 +133,7 @@ BEGIN
                    e.lane, count(*)::integer)::app.follow_up
           FROM unnest(p_ends) AS e
          WHERE e.answer = 'ended' AND e.outcome IN ('retry', 'snooze', 'release', 'rescue')
-         GROUP BY 1, e.lane, e.outcome IN ('release', 'rescue'));
+         GROUP BY e.outcome IN ('release', 'rescue'), e.lane);
     FOR v_ref IN
         SELECT e.job_id, e.revision, e.stage,
                bool_or(e.kind = 'plan') OR bool_or(c.job_id IS NOT NULL) AS finished,

@@ -1,0 +1,155 @@
+"""Resource validators: what job types may demand of what their parameters name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from core import codes
+from core.blob_names import normalised_blob_name
+from core.declaration import ResourceCheck
+from core.errors import ErrorCode, InvalidInput, NotFound
+from core.ports.blobs import BlobRef, BlobStore
+from core.ports.catalogue import CatalogueReader
+from core.validation import ResourceValidators, ResourceViolation
+
+TOO_LARGE = ErrorCode(
+    "blob.too_large",
+    "The file is too large",
+    "Submit a smaller file, or raise the limit named in the message.",
+)
+TOO_SMALL = ErrorCode("blob.too_small", "The file is too small", "Use the job type for files of this size.")
+
+_MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What validators may look at.
+
+    Args:
+        blobs: The blob store.
+        catalogue: The catalogue.
+        limits: Settings that declarations refer to by name, e.g. ``RASTER_MAX_FILE_SIZE_MB``.
+    """
+
+    blobs: BlobStore
+    catalogue: CatalogueReader
+    limits: Mapping[str, int]
+
+
+Check = Callable[[Resources, Mapping[str, Any], ResourceCheck], ResourceViolation | None]
+
+
+@dataclass(frozen=True)
+class NamedValidator:
+    """A function and the name by which declarations ask for it."""
+
+    name: str
+    check: Check
+
+
+def register_validator(name: str) -> Callable[[Check], NamedValidator]:
+    """Declare a function to be the validator `name`; `ALL_VALIDATORS` lists what there is."""
+    return partial(NamedValidator, name)
+
+
+@register_validator("container_exists")
+def container_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand that the container exists that the parameter names."""
+    container = values[check.parameter]
+    if resources.blobs.container_exists(container):
+        return None
+    return ResourceViolation(codes.CONTAINER_MISSING, f"There is no container {container!r}.")
+
+
+@register_validator("blob_exists")
+def blob_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand a blob with something in it, of a size within the declared bounds.
+
+    Options: ``container_parameter``; ``max_mb_setting``, the name of a limit in MB of which 0 is none;
+    ``min_mb``.
+    """
+    container = values[check.options["container_parameter"]]
+    try:
+        name = normalised_blob_name(values[check.parameter])
+        found = resources.blobs.properties(BlobRef(container, name))
+    except (InvalidInput, NotFound) as error:
+        return ResourceViolation(error.code, error.message)
+    if found.nbytes == 0:
+        return ResourceViolation(codes.BLOB_EMPTY, f"{found.ref} has no bytes.")
+    return _size_violation(resources, check, found.nbytes, str(found.ref))
+
+
+def _size_violation(
+    resources: Resources, check: ResourceCheck, nbytes: int, name: str
+) -> ResourceViolation | None:
+    setting = check.options.get("max_mb_setting")
+    limit = resources.limits[setting] if setting else 0
+    if limit and nbytes > limit * _MB:
+        return ResourceViolation(TOO_LARGE, f"{name} has {nbytes / _MB:,.1f} MB; {setting} allows {limit:,}.")
+    least = check.options.get("min_mb", 0)
+    if nbytes < least * _MB:
+        return ResourceViolation(
+            TOO_SMALL, f"{name} has {nbytes / _MB:,.1f} MB; at least {least:,} are needed."
+        )
+    return None
+
+
+@register_validator("blobs_exist")
+def blobs_exist(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand every blob of a list; names all that are missing. Option: ``container_parameter``."""
+    container = values[check.options["container_parameter"]]
+    missing: list[str] = []
+    for name in values[check.parameter] or ():
+        try:
+            resources.blobs.properties(BlobRef(container, normalised_blob_name(name)))
+        except (InvalidInput, NotFound):
+            missing.append(name)
+    if not missing:
+        return None
+    return ResourceViolation(codes.BLOB_MISSING, f"Not found in {container}: {', '.join(missing)}.")
+
+
+@register_validator("stac_item_exists")
+def stac_item_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand a STAC item. Option: ``collection_parameter``."""
+    collection = values[check.options["collection_parameter"]]
+    item = values[check.parameter]
+    if resources.catalogue.get_item(collection, item) is not None:
+        return None
+    return ResourceViolation(codes.CATALOGUE_ITEM_MISSING, f"There is no item {item!r} in {collection!r}.")
+
+
+@register_validator("stac_collection_exists")
+def stac_collection_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand a STAC collection."""
+    collection = values[check.parameter]
+    if resources.catalogue.get_collection(collection) is not None:
+        return None
+    return ResourceViolation(codes.CATALOGUE_COLLECTION_MISSING, f"There is no collection {collection!r}.")
+
+
+#: Every validator that a declaration may name.
+ALL_VALIDATORS: tuple[NamedValidator, ...] = (
+    container_exists,
+    blob_exists,
+    blobs_exist,
+    stac_item_exists,
+    stac_collection_exists,
+)
+
+
+def resource_validators(resources: Resources) -> ResourceValidators:
+    """Bind every validator to what it looks at."""
+    return ResourceValidators({named.name: partial(named.check, resources) for named in ALL_VALIDATORS})

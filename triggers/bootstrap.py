@@ -1,0 +1,252 @@
+"""The composition root: settings become adapters, adapters become the app. Nothing else does this."""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from config.settings import Settings
+from core.bells import Bells
+from core.cleanup import CleanUp
+from core.context import Surroundings
+from core.executor import Executor
+from core.heart import Heart, HeartThread
+from core.machine import CoreMachine, MachineLimits
+from core.planning import PlanLimits, Planner
+from core.ports.engine import Effects, JobRepository, TaskRepository
+from core.ports.isolation import IsolationKind
+from core.registry import Registry
+from core.submission import SubmissionService
+from core.watchdog import TaskWatchdog
+from infrastructure.blob_store import AzureBlobStore
+from infrastructure.clock import SystemChance, SystemClock
+from infrastructure.credentials import azure_credential, database_password
+from infrastructure.database import Database
+from infrastructure.effects import PostgresEffects
+from infrastructure.isolation.runner import ForkServerRunner
+from infrastructure.job_repository import PostgresJobRepository
+from infrastructure.message_queue import ServiceBusQueue
+from infrastructure.pgstac_repository import PgStacRepository
+from infrastructure.task_repository import PostgresTaskRepository
+from infrastructure.validators import Resources, resource_validators
+from jobs import ALL_JOBS
+from services import ALL_HANDLERS
+
+VERSION = "0.1.0"
+
+T = TypeVar("T")
+
+_NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
+    "raster": (
+        "services.raster.native.inspection",
+        "services.raster.native.cog",
+        "services.raster.native.description",
+        "services.raster.native.thumbnail",
+    )
+}
+
+
+_lock = threading.RLock()
+
+
+class part(cached_property[T]):  # noqa: N801 - used like the decorator that it extends
+    """A part of the app, made once, when the first thread asks for it."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the part; `cached_property` alone lets two threads make two."""
+        with _lock:
+            return super().__get__(instance, owner)
+
+
+@dataclass(frozen=True)
+class App:
+    """Everything an entry point needs, each part made when it is first asked for.
+
+    Args:
+        settings: The deployment's settings.
+    """
+
+    settings: Settings
+
+    @property
+    def version(self) -> str:
+        """Return this release's version."""
+        return VERSION
+
+    @part
+    def registry(self) -> Registry:
+        """Return job types and handlers."""
+        return Registry(ALL_JOBS, ALL_HANDLERS)
+
+    @part
+    def database(self) -> Database:
+        """Return the app database."""
+        return Database(
+            self.settings.database, database_password(self.settings.database), f"terrane {self.worker}"
+        )
+
+    @part
+    def jobs(self) -> JobRepository:
+        """Return the jobs."""
+        return PostgresJobRepository(self.database)
+
+    @part
+    def tasks(self) -> TaskRepository:
+        """Return the tasks."""
+        return PostgresTaskRepository(self.database, self.settings.engine.max_rescues)
+
+    @part
+    def catalogue(self) -> PgStacRepository:
+        """Return the catalogue."""
+        return PgStacRepository(self.database)
+
+    @part
+    def effects(self) -> Effects:
+        """Return the changes under the fence."""
+        return PostgresEffects(self.database, self.catalogue)
+
+    @part
+    def blobs(self) -> AzureBlobStore:
+        """Return the blob store."""
+        return AzureBlobStore(self.settings.storage, azure_credential())
+
+    @part
+    def queue(self) -> ServiceBusQueue:
+        """Return the bus."""
+        bus = self.settings.bus
+        return ServiceBusQueue(bus, azure_credential(), {"light": bus.light_queue, "heavy": bus.heavy_queue})
+
+    @part
+    def bells(self) -> Bells:
+        """Return the bells."""
+        return Bells(self.queue, self.jobs, self.tasks, self.settings.engine.bells)
+
+    @part
+    def submission(self) -> SubmissionService:
+        """Return the one way in."""
+        limits = {"RASTER_MAX_FILE_SIZE_MB": self.settings.raster.max_file_size_mb}
+        validators = resource_validators(Resources(self.blobs, self.catalogue, limits))
+        return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells)
+
+    @part
+    def watchdog(self) -> TaskWatchdog:
+        """Return the watchdog."""
+        return TaskWatchdog(self.tasks, self.queue, self.bells)
+
+    @part
+    def isolation(self) -> ForkServerRunner:
+        """Return the children."""
+        raster = self.settings.raster
+        variables = {
+            "GDAL_CACHEMAX": str(raster.gdal_cache_mib),
+            "GDAL_NUM_THREADS": str(raster.gdal_threads),
+        }
+        return ForkServerRunner(preload=_NATIVE_MODULES, variables={"raster": variables})
+
+    @part
+    def heart(self) -> Heart:
+        """Return the heart, beating in a thread of its own from now on."""
+        heart = Heart(self.tasks, self.settings.engine.lease)
+        HeartThread(heart, timedelta(seconds=self.settings.engine.heartbeat_seconds)).start()
+        return heart
+
+    @part
+    def machine(self) -> CoreMachine:
+        """Return what answers bells."""
+        engine = self.settings.engine
+        return CoreMachine(
+            worker=self.worker,
+            tasks=self.tasks,
+            executor=self._executor,
+            heart=self.heart,
+            bells=self.bells,
+            clock=SystemClock(),
+            chance=SystemChance(),
+            limits=MachineLimits(
+                lease=engine.lease,
+                claim_batch=engine.claim_batch,
+                invocation=timedelta(seconds=engine.invocation_seconds),
+                patience=timedelta(seconds=engine.database_patience_seconds),
+            ),
+        )
+
+    @part
+    def worker(self) -> str:
+        """Return the name of this process, for people."""
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+    @part
+    def _executor(self) -> Executor:
+        engine = self.settings.engine
+        limits = PlanLimits(
+            one_slot_up_to=engine.one_slot_up_to,
+            slots=engine.slots,
+            pace={
+                "light": timedelta(milliseconds=engine.light_pace_ms),
+                "heavy": timedelta(milliseconds=engine.heavy_pace_ms),
+            },
+        )
+        return Executor(
+            registry=self.registry,
+            planner=Planner(self.registry, self.jobs, self.tasks, limits),
+            clean_up=CleanUp(self.registry, self.jobs, self.blobs, self.effects),
+            around=self._surroundings,
+            chance=SystemChance(),
+        )
+
+    @part
+    def _surroundings(self) -> Surroundings:
+        engine = self.settings.engine
+        return Surroundings(
+            tasks=self.tasks,
+            blobs=self.blobs,
+            catalogue=self.catalogue,
+            effects=self.effects,
+            isolation=self.isolation,
+            bells=self.bells,
+            clock=SystemClock(),
+            workspaces=Path(engine.workspace or tempfile.gettempdir()) / "terrane",
+            temp_container=self.settings.storage.temp,
+            child_memory_mib=engine.child_memory_mib,
+            child_deadline=timedelta(seconds=engine.child_deadline_seconds),
+        )
+
+    def drain(self) -> None:
+        """Claim no more, kill what runs in children, and give every lease back."""
+        if "machine" in self.__dict__:
+            self.machine.drain()
+
+
+_app: App | None = None
+
+
+def app() -> App:
+    """Return this process's app, made from the environment at the first call."""
+    global _app  # noqa: PLW0603 - one app a process is what the host's model asks for
+    with _lock:
+        if _app is None:
+            _app = App(Settings())
+        return _app
+
+
+def drain_on_sigterm() -> None:
+    """Let SIGTERM drain this process, then go the way that was set before.
+
+    Call in the main thread, at import: the platform gives a process seconds from the signal on.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _app is not None:
+            threading.Thread(target=_app.drain, name="drain", daemon=True).start()
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, handle)

@@ -1,0 +1,35 @@
+"""``python -m triggers.migrate``: bring a database to this release, as its owner.
+
+Run at deployment and by the local system, never by a request. The environment's ``POSTGIS_USER``
+must be the role that owns the schemas.
+"""
+
+import logging
+import sys
+
+from services.stac.collections import system_collections
+
+from config.settings import DatabaseSettings
+from infrastructure.credentials import database_password
+from infrastructure.database import Database
+from infrastructure.migrations import migrate
+from infrastructure.pgstac_bootstrap import PgStacBootstrap
+
+APP_ROLE = "terrane_app"
+
+
+def main() -> int:
+    """Apply what is missing; return an exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings = DatabaseSettings()
+    database = Database(settings, database_password(settings), "terrane migrate")
+    with database.connection() as connection:
+        applied = migrate(connection)
+    version = PgStacBootstrap(database, APP_ROLE).install(system_collections())
+    database.close()
+    sys.stdout.write(f"{len(applied)} migrations applied; pgSTAC {version}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
