@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import SimpleNamespace
 
@@ -21,28 +22,35 @@ logger = logging.getLogger(__name__)
 KEY_HEADER = "x-functions-key"
 KEY_PARAMETER = "code"
 
+_FRAMING_HEADERS = ("content-length", "transfer-encoding")
 _HOME_PAGE = "Your Functions app is up and running.\n"
 
 
-class HttpServer:
-    """The HTTP side of a worker.
+@dataclass(frozen=True)
+class HttpOptions:
+    """How requests are let in.
 
     Args:
         keys: None lets every request in.
         max_body: Bytes; a longer body is answered with 413.
     """
 
-    def __init__(
-        self, functions: Iterable[FunctionSpec], invoker: Invoker, keys: AccessKeys | None, max_body: int
-    ) -> None:
+    keys: AccessKeys | None
+    max_body: int
+
+
+class HttpServer:
+    """The HTTP side of a worker."""
+
+    def __init__(self, functions: Iterable[FunctionSpec], invoker: Invoker, options: HttpOptions) -> None:
         self._invoker = invoker
-        self._keys = keys
+        self._keys = options.keys
         self._routes = RouteTable[FunctionSpec]()
         for function in functions:
             if isinstance(function.trigger, HttpTrigger):
                 self._routes.add(function.trigger.template, function.trigger.methods, function)
         self._draining = False
-        application = web.Application(client_max_size=max_body)
+        application = web.Application(client_max_size=options.max_body)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1)
         self._site: web.SockSite | None = None
@@ -85,7 +93,7 @@ class HttpServer:
         except Exception:  # noqa: BLE001 - the invoker has logged it; the client learns nothing of it.
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
         try:
-            return _encode(result)
+            return _encode(result, request.method)
         except (TypeError, ValueError):
             logger.exception("result is no response", extra={"function": function.name})
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -123,7 +131,7 @@ def _strings(values: dict[str, str]) -> dict[str, Datum]:
     return {name: Datum(value, "string") for name, value in values.items()}
 
 
-def _encode(result: object) -> web.Response:
+def _encode(result: object, method: str) -> web.Response:
     """Turn what the function returned into an answer.
 
     Raises:
@@ -140,7 +148,9 @@ def _encode(result: object) -> web.Response:
     message = SimpleNamespace(**datum.value)
     response = web.Response(status=int(message.status_code.value), body=message.body.value)
     for name, value in message.headers.items():
-        response.headers[name] = value.value
+        # The length is counted here, but for HEAD only the function knows it.
+        if name.lower() not in _FRAMING_HEADERS or method == "HEAD":
+            response.headers[name] = value.value
     for cookie in message.cookies or ():
         for morsel in cookie.values():
             response.headers.add("Set-Cookie", morsel.OutputString())

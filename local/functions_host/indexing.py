@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from local.functions_host.bindings import Binding, BindingContext, read_trigger
 from local.functions_host.model import FunctionSpec, HttpTrigger
 from local.functions_host.routes import ALL_METHODS
 from local.functions_host.settings import SettingsProblem
+
+logger = logging.getLogger(__name__)
 
 _CONTEXT_PARAMETER = "context"
 
@@ -37,13 +40,21 @@ def index_app(directory: Path, context: BindingContext) -> AppIndex:
 
     The calling thread must be the main one, because apps install signal handlers when imported.
     """
-    index = AppIndex(problems=list(context.config.problems))
+    problems = list(context.config.problems)
     try:
-        index.app = _import_app(directory)
+        app = _import_app(directory)
     except Exception:  # noqa: BLE001 - whatever the app raises is shown to its author as it is.
-        index.problems.append(f"function_app.py cannot be imported:\n{traceback.format_exc()}")
-        return index
-    for function in _functions(index.app, index.problems):
+        return AppIndex(
+            problems=[*problems, f"function_app.py cannot be imported:\n{traceback.format_exc()}"]
+        )
+    index = index_functions(app, context)
+    return AppIndex(app, index.functions, problems + index.problems)
+
+
+def index_functions(app: FunctionRegister, context: BindingContext) -> AppIndex:
+    """Check everything that an imported app declares; it can be asked for its functions only once."""
+    index = AppIndex(app)
+    for function in _functions(app, index.problems):
         _index_function(function, context, index)
     index.problems += _repeated_names(index.functions) + _conflicting_routes(index.functions)
     return index
@@ -86,6 +97,8 @@ def _index_function(function: Function, context: BindingContext, index: AppIndex
         for binding in others
         if not (binding["type"] == "http" and binding["name"] == "$return")
     ]
+    if function.get_setting("retry_policy") is not None:
+        logger.warning("retry policy ignored", extra={"function": name})
     call = function.get_user_function()
     problems += _signature_problems(call, trigger)
     try:

@@ -9,8 +9,8 @@ the last idle one has got a message, until `maxConcurrentCalls` are busy.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
@@ -90,7 +90,7 @@ class QueueListener:
     async def _listen(self) -> None:
         prefetch = math.ceil(self._options.prefetch_count / self._options.max_concurrent_calls)
         async with (
-            _client(self._trigger.connection) as client,
+            _connect(self._trigger.connection) as client,
             client.get_queue_receiver(self._trigger.queue, prefetch_count=prefetch) as receiver,
         ):
             self._reached()
@@ -186,13 +186,20 @@ def _renew_in(message: ServiceBusReceivedMessage, end: datetime) -> float:
     return max(min(wait, end - now), timedelta(0)).total_seconds()
 
 
-def _client(connection: ServiceBusConnection) -> ServiceBusClient:
+@asynccontextmanager
+async def _connect(connection: ServiceBusConnection) -> AsyncIterator[ServiceBusClient]:
     # Errors come up after one retry: this module's own backoff is logged and ends with a drain.
-    if connection.connection_string:
-        return ServiceBusClient.from_connection_string(connection.connection_string, retry_total=1)
-    credential = (
-        ManagedIdentityCredential(client_id=connection.client_id)
-        if connection.credential == "managedidentity"
-        else DefaultAzureCredential()
-    )
-    return ServiceBusClient(connection.namespace or "", credential, retry_total=1)
+    async with AsyncExitStack() as stack:
+        if connection.connection_string:
+            client = ServiceBusClient.from_connection_string(connection.connection_string, retry_total=1)
+        else:
+            credential = _credential(connection)
+            await stack.enter_async_context(credential)
+            client = ServiceBusClient(connection.namespace or "", credential, retry_total=1)
+        yield await stack.enter_async_context(client)
+
+
+def _credential(connection: ServiceBusConnection) -> ManagedIdentityCredential | DefaultAzureCredential:
+    if connection.credential == "managedidentity":
+        return ManagedIdentityCredential(client_id=connection.client_id)
+    return DefaultAzureCredential()

@@ -22,7 +22,7 @@ import azure.functions as func
 
 from local.functions_host.bindings import BindingContext
 from local.functions_host.host_json import load_host_config
-from local.functions_host.http_server import HttpServer
+from local.functions_host.http_server import HttpOptions, HttpServer
 from local.functions_host.indexing import AppIndex, index_app
 from local.functions_host.invocation import Invoker
 from local.functions_host.keys import AccessKeys, load_keys
@@ -77,10 +77,11 @@ def main() -> None:
     context = BindingContext(load_host_config(options.app), os.environ)
     index = index_app(options.app, context)
     keys = _load_keys(options, index.problems)
+    body_limit = _body_limit(index.problems)
     if index.problems:
         status.send(Status("problems", lines=tuple(index.problems)))
         sys.exit(EXIT_PROBLEMS)
-    worker = Worker(options, context, index, keys)
+    worker = Worker(options, context, index, HttpOptions(keys, body_limit))
     if not asyncio.run(worker.run(status)):
         # Threads that still run would keep the interpreter from ending.
         logging.shutdown()
@@ -116,6 +117,14 @@ def _load_keys(options: WorkerOptions, problems: list[str]) -> AccessKeys | None
         return None
 
 
+def _body_limit(problems: list[str]) -> int:
+    text = os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", str(DEFAULT_BODY_LIMIT))
+    if text.isdecimal():
+        return int(text)
+    problems.append(f"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is {text!r}; expected a number of bytes")
+    return DEFAULT_BODY_LIMIT
+
+
 def pool_size() -> int | None:
     """Return PYTHON_THREADPOOL_THREAD_COUNT if it is usable, else None for Python's own default.
 
@@ -130,12 +139,12 @@ class Worker:
     """Everything that serves the app in this process."""
 
     def __init__(
-        self, options: WorkerOptions, context: BindingContext, index: AppIndex, keys: AccessKeys | None
+        self, options: WorkerOptions, context: BindingContext, index: AppIndex, http: HttpOptions
     ) -> None:
         self._options = options
         self._context = context
         self._index = index
-        self._keys = keys
+        self._http = http
         self._stopping: asyncio.Event
 
     async def run(self, status: StatusWriter) -> bool:
@@ -145,8 +154,7 @@ class Worker:
         functions = self._index.functions
         pool = ThreadPoolExecutor(pool_size(), thread_name_prefix="function")
         invoker = Invoker(pool, status, str(self._options.app))
-        limit = int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", DEFAULT_BODY_LIMIT))
-        http = HttpServer(functions, invoker, self._keys, limit)
+        http = HttpServer(functions, invoker, self._http)
         background = self._background(invoker)
         await http.start(socket.socket(fileno=self._options.listener))
         for one in background:

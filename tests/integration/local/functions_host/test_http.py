@@ -34,11 +34,14 @@ def files(req: func.HttpRequest) -> func.HttpResponse:
 def contexts(req: func.HttpRequest, context: func.Context) -> str:
     trace = context.trace_context.trace_parent
     stored = context.thread_local_storage.invocation_id
-    return json.dumps([context.function_name, context.invocation_id, trace, stored, context.function_directory])
+    directory = context.function_directory
+    return json.dumps([context.function_name, context.invocation_id, trace, stored, directory])
 
 @app.route("response")
 def response(req: func.HttpRequest) -> func.HttpResponse:
-    answer = func.HttpResponse(b"\\x00\\xff", status_code=418, headers={"X-Tea": "yes"}, mimetype="image/x-pot")
+    headers = {"X-Tea": "yes", "Content-Length": req.params.get("length", "999")}
+    body = None if req.method == "HEAD" else b"\\x00\\xff"
+    answer = func.HttpResponse(body, status_code=418, headers=headers, mimetype="image/x-pot")
     answer.headers.add("Set-Cookie", "a=1; Path=/")
     answer.headers.add("Set-Cookie", "b=2")
     return answer
@@ -136,6 +139,12 @@ def test_status_headers_cookies_and_bytes_of_a_response_arrive(host: HostProcess
     assert answer.headers.get_all("Set-Cookie") == ["a=1; Path=/", "b=2"]
 
 
+def test_the_length_of_an_answer_to_head_is_the_functions_and_otherwise_counted(host: HostProcess) -> None:
+    lengths = [host.request(method, "/api/response").headers["Content-Length"] for method in ("HEAD", "GET")]
+
+    assert lengths == ["999", "2"]
+
+
 def test_the_context_continues_the_callers_trace(host: HostProcess) -> None:
     parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
 
@@ -204,7 +213,8 @@ def test_an_asgi_app_is_served_with_its_lifespan(start_host) -> None:
             note("shutdown")
             await send({"type": "lifespan.shutdown.complete"})
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/x-path")]})
+        headers = [(b"content-type", b"text/x-path")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
     app = func.AsgiFunctionApp(asgi, http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -71,7 +71,8 @@ def remaining(bus: str, queue: str) -> int:
 def test_a_message_reaches_the_function_whole_and_is_completed(start_host, bus: str) -> None:
     body = """
         note(json.dumps({
-            "body": message.get_body().decode(), "id": message.message_id, "deliveries": message.delivery_count,
+            "body": message.get_body().decode(), "id": message.message_id,
+            "deliveries": message.delivery_count,
             "properties": message.application_properties, "subject": message.subject,
             "type": message.content_type, "correlation": message.correlation_id,
             "enqueued": message.enqueued_time_utc.tzname(), "sequence": message.sequence_number,
