@@ -8,13 +8,7 @@ from typing import Any
 from core import codes
 from core.errors import TaskFailed
 from core.json import JsonObject
-
-#: The extent of a collection that nobody knows anything of yet: the world, at any time. The first
-#: item replaces it, for an extent that says nothing could only ever stay so.
-UNKNOWN_EXTENT: JsonObject = {
-    "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
-    "temporal": {"interval": [[None, None]]},
-}
+from core.ports.catalogue import UNKNOWN_EXTENT
 
 _FULL_CIRCLE = 360.0
 

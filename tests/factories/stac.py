@@ -1,7 +1,7 @@
 """Small STAC collections and items, made by hand: not by the code that is tested."""
 
 from core.json import JsonObject
-from infrastructure.stac_extents import UNKNOWN_EXTENT
+from core.ports.catalogue import UNKNOWN_EXTENT
 
 
 def collection(collection_id: str = "dem", **fields: object) -> JsonObject:
