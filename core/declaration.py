@@ -112,7 +112,10 @@ class PrefixTemplate:
 
 
 class JobType(Protocol):
-    """A declaration, as the engine sees it; `jobs.mixins.JobBaseMixin` implements it."""
+    """A declaration, as the engine sees it; `jobs.mixins.JobBaseMixin` implements it.
+
+    `parameters` are an instance of the job type's own `parameters_schema`, hence Any.
+    """
 
     @property
     def job_type(self) -> str:
@@ -149,22 +152,22 @@ class JobType(Protocol):
         """Return where it leaves intermediate blobs."""
         ...
 
-    def identity_parameters(self, parameters: BaseModel) -> JsonObject:
+    def identity_parameters(self, parameters: Any) -> JsonObject:
         """Return the parameters that make the job's id."""
         ...
 
-    def publishes(self, parameters: BaseModel) -> Sequence[Location]:
+    def publishes(self, parameters: Any) -> Sequence[Location]:
         """Return the places that the job will publish to, as far as its parameters tell."""
         ...
 
-    def replaces(self, parameters: BaseModel) -> bool:
+    def replaces(self, parameters: Any) -> bool:
         """Return whether the job may take over what another one published."""
         ...
 
-    def sources(self, parameters: BaseModel) -> Sequence[BlobRef]:
+    def sources(self, parameters: Any) -> Sequence[BlobRef]:
         """Return the blobs that the job reads, whose change makes a completed job run again."""
         ...
 
-    def plan(self, stage: str, parameters: BaseModel, previous: PreviousResults) -> Iterable[TaskPlan]:
+    def plan(self, stage: str, parameters: Any, previous: PreviousResults) -> Iterable[TaskPlan]:
         """Yield the tasks of the stage named `stage`; pure, and streamed where there are many."""
         ...

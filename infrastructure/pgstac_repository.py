@@ -143,6 +143,12 @@ class PgStacTransaction:
         for collection_id, extent in grown_by.items():
             self._grow(collection_id, extents[collection_id], extent)
 
+    def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
+        """Return an item as this transaction would leave it, or None."""
+        parameters = {"collection_id": collection_id, "item_id": item_id}
+        row = self._connection.execute(_QUERIES["get_item"], parameters).fetchone()
+        return row["content"] if row else None
+
     def delete_item(self, collection_id: str, item_id: str) -> bool:
         """Delete an item; the collection's extent stays as it is."""
         self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})

@@ -2,6 +2,7 @@
 
 from core.declaration import JobType
 from jobs.hello_world import HelloWorldJob
+from jobs.process_raster import ProcessRasterJob
 
 #: Every job type that can be submitted.
-ALL_JOBS: tuple[JobType, ...] = (HelloWorldJob,)
+ALL_JOBS: tuple[JobType, ...] = (HelloWorldJob, ProcessRasterJob)

@@ -62,13 +62,13 @@ class JobBaseMixin:
         _check_validators(cls)
 
     @classmethod
-    def plan(cls, stage: str, parameters: BaseModel, previous: PreviousResults) -> Iterable[TaskPlan]:
+    def plan(cls, stage: str, parameters: Any, previous: PreviousResults) -> Iterable[TaskPlan]:
         """Yield the tasks of a stage, by its planner."""
         plans: Iterable[TaskPlan] = getattr(cls, f"plan_{stage}")(parameters, previous)
         return plans
 
     @classmethod
-    def identity_parameters(cls, parameters: BaseModel) -> JsonObject:
+    def identity_parameters(cls, parameters: Any) -> JsonObject:
         """Return the parameters that make the job's id: without defaults, without what is marked."""
         return {
             name: to_jsonable(parameters.model_dump(mode="json")[name])
@@ -78,17 +78,17 @@ class JobBaseMixin:
         }
 
     @classmethod
-    def publishes(cls, parameters: BaseModel) -> Sequence[Location]:  # noqa: ARG003 - for subclasses
+    def publishes(cls, parameters: Any) -> Sequence[Location]:  # noqa: ARG003 - for subclasses
         """Return the places that the job will publish to: none."""
         return ()
 
     @classmethod
-    def replaces(cls, parameters: BaseModel) -> bool:
+    def replaces(cls, parameters: Any) -> bool:
         """Return whether the job may take over another's outputs: if its ``if_exists`` says so."""
         return getattr(parameters, "if_exists", "fail") == "replace"
 
     @classmethod
-    def sources(cls, parameters: BaseModel) -> Sequence[BlobRef]:  # noqa: ARG003 - for subclasses
+    def sources(cls, parameters: Any) -> Sequence[BlobRef]:  # noqa: ARG003 - for subclasses
         """Return the blobs whose change makes a completed job run again: none."""
         return ()
 

@@ -66,6 +66,10 @@ class CatalogueWriter(Protocol):
         """
         ...
 
+    def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
+        """Return an item as this transaction would leave it, or None."""
+        ...
+
     def delete_item(self, collection_id: str, item_id: str) -> bool:
         """Delete an item; return False if there was none."""
         ...

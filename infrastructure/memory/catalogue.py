@@ -109,6 +109,10 @@ class InMemoryCatalogueTransaction:
         values = [_item(item) for item in items]
         self._do(lambda state: _upsert(state, values))
 
+    def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
+        """Return an item as this transaction would leave it, or None."""
+        return copy.deepcopy(self._state.items.get((collection_id, item_id)))
+
     def delete_item(self, collection_id: str, item_id: str) -> bool:
         """Delete an item; the collection's extent stays as it is."""
         return self._do(lambda state: state.items.pop((collection_id, item_id), None)) is not None
