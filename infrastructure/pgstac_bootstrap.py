@@ -50,7 +50,7 @@ class PgStacBootstrap:
         All or nothing, in one transaction; doing it again changes nothing.
 
         Returns:
-            The version from which pgSTAC was migrated; empty if there was none.
+            The version that is installed now.
 
         Raises:
             TerraneError: There is no way from the installed version to the pinned one
@@ -71,7 +71,7 @@ class PgStacBootstrap:
             for collection in collections:
                 connection.execute(_QUERIES["ensure_collection"], {"collection": Jsonb(collection)})
         logger.info("pgstac installed", extra={"version": PGSTAC_VERSION, "previous_version": before})
-        return before
+        return PGSTAC_VERSION
 
     def version(self) -> str | None:
         """Return the version of pgSTAC in the database, or None if it is not installed."""

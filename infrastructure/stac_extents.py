@@ -11,6 +11,8 @@ from core.json import JsonObject
 from core.ports.catalogue import UNKNOWN_EXTENT
 
 _FULL_CIRCLE = 360.0
+# Sums of the same degrees in another order differ in the last digits; this is a tenth of a millimetre.
+_TOLERANCE = 1e-9
 
 
 def items_extent(items: Iterable[JsonObject]) -> JsonObject:
@@ -98,7 +100,7 @@ def _width(arc: tuple[float, float]) -> float:
 
 def _holds(outer: tuple[float, float], inner: tuple[float, float]) -> bool:
     offset = (inner[0] - outer[0]) % _FULL_CIRCLE if outer != (-180.0, 180.0) else 0.0
-    return offset + _width(inner) <= _width(outer)
+    return offset + _width(inner) <= _width(outer) + _TOLERANCE
 
 
 def _cover(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
