@@ -54,6 +54,10 @@ class InMemoryCatalogue:
         """Return how many items a collection has."""
         return sum(1 for key in list(self._state.items) if key[0] == collection_id)
 
+    def version(self) -> str:
+        """Return that this is the catalogue in memory."""
+        return "in memory"
+
     def writer(self) -> "InMemoryCatalogueTransaction":
         """Return a writer whose changes nobody else sees before its `commit`."""
         return InMemoryCatalogueTransaction(self)

@@ -39,20 +39,22 @@ RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Make everything that the revision wrote for publication its own; former owners are superseded.
+-- An item is written in the same transaction, so its reservation is all there is of it.
 CREATE FUNCTION app.publish_artifacts_v1(p_job_id text, p_revision integer) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     WITH former AS (
         UPDATE app.artifacts AS a SET state = 'deleted', updated_at = now()
           FROM app.artifacts AS mine
-         WHERE mine.job_id = p_job_id AND mine.revision = p_revision AND mine.state = 'writing'
-           AND mine.role = 'published'
+         WHERE mine.job_id = p_job_id AND mine.revision = p_revision AND mine.role = 'published'
+           AND (mine.state = 'writing' OR mine.state = 'reserved' AND mine.kind = 'item')
            AND a.kind = mine.kind AND a.location = mine.location AND a.state = 'live'
         RETURNING a.job_id
     )
     UPDATE app.jobs SET superseded_by = p_job_id, updated_at = now()
      WHERE job_id IN (SELECT former.job_id FROM former WHERE former.job_id <> p_job_id);
     UPDATE app.artifacts SET state = 'live', updated_at = now()
-     WHERE job_id = p_job_id AND revision = p_revision AND state = 'writing' AND role = 'published';
+     WHERE job_id = p_job_id AND revision = p_revision AND role = 'published'
+       AND (state = 'writing' OR state = 'reserved' AND kind = 'item');
 END
 $$;

@@ -1,0 +1,142 @@
+"""Effects under the fence, in memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from core.json import JsonObject
+from core.models.claims import ClaimedTask, Ended, TaskEnd
+from core.ports.catalogue import CatalogueWriter
+from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.states import Outcome, TaskStatus
+from infrastructure.memory.catalogue import InMemoryCatalogue, InMemoryCatalogueTransaction
+from infrastructure.memory.ends import end_tasks
+from infrastructure.memory.rows import ArtifactRow, record
+from infrastructure.memory.state import EngineState
+
+_CLAIMANT = ("reserved", "writing")
+
+
+class InMemoryEffectTransaction:
+    """`core.ports.engine.EffectTransaction` whose changes apply at its end, together."""
+
+    def __init__(self, task: ClaimedTask, catalogue: InMemoryCatalogueTransaction) -> None:
+        self.task = task
+        self.writer = catalogue
+        self.publishes = False
+        self.end: TaskEnd | None = None
+        self.ended: Ended | None = None
+
+    @property
+    def catalogue(self) -> CatalogueWriter:
+        """Return the catalogue, within this transaction."""
+        return self.writer
+
+    def publish(self) -> None:
+        """Make what the job's revision wrote for publication live."""
+        self.publishes = True
+
+    def complete(self, result: JsonObject) -> None:
+        """Let the transaction's last act end the task."""
+        self.end = TaskEnd(self.task.task_id, self.task.fence, Outcome.COMPLETED, result)
+
+
+class InMemoryEffects:
+    """`core.ports.engine.Effects` on an `EngineState` and an `InMemoryCatalogue`.
+
+    Args:
+        state: The tables.
+        catalogue: The catalogue.
+    """
+
+    def __init__(self, state: EngineState, catalogue: InMemoryCatalogue) -> None:
+        self._state = state
+        self._catalogue = catalogue
+
+    @contextmanager
+    def transaction(self, task: ClaimedTask) -> Iterator[InMemoryEffectTransaction]:
+        """Open a transaction that the claim's fence seals."""
+        transaction = InMemoryEffectTransaction(task, self._catalogue.writer())
+        try:
+            yield transaction
+        except BaseException:
+            transaction.writer.rollback()
+            raise
+        with self._state.locked():
+            self._hold(task)
+            transaction.writer.commit()
+            if transaction.publishes:
+                self._publish(task)
+            if transaction.end is not None:
+                transaction.ended = end_tasks(self._state, [transaction.end])
+
+    def begin_artifact(self, task: ClaimedTask, artifact: Artifact) -> WriteIntent:
+        """Declare an intent."""
+        with self._state.locked():
+            self._hold(task)
+            row = self._find(artifact.kind, artifact.location, _CLAIMANT)
+            if row is None:
+                row = ArtifactRow(
+                    artifact.kind, artifact.location, task.job_id, task.revision, artifact.role, "writing"
+                )
+                self._state.artifacts.append(row)
+            if (row.job_id, row.revision) != (task.job_id, task.revision):
+                return WriteIntent(owner=row.job_id)
+            row.state, row.task_id, row.role = "writing", task.task_id, artifact.role
+            row.target = artifact.target
+            live = self._find(artifact.kind, artifact.location, ("live",))
+            return WriteIntent(etag=row.etag, live_etag=live.etag if live else None)
+
+    def record_artifact(
+        self, task: ClaimedTask, artifact: Artifact, etag: str, nbytes: int, checksum: str | None
+    ) -> None:
+        """Record what was written."""
+        with self._state.locked():
+            self._hold(task)
+            row = self._find(artifact.kind, artifact.location, ("writing",))
+            if row is not None and row.job_id == task.job_id:
+                row.etag, row.nbytes, row.checksum = etag, nbytes, checksum
+
+    def artifacts(self, job_id: str, revision: int) -> Sequence[ArtifactRecord]:
+        """Return what a revision has reserved, written or published."""
+        with self._state.locked():
+            mine = [row for row in self._state.artifacts if (row.job_id, row.revision) == (job_id, revision)]
+            return [record(ArtifactRecord, row) for row in mine]
+
+    def live_artifact(self, kind: str, location: str) -> ArtifactRecord | None:
+        """Return what is published at a location."""
+        with self._state.locked():
+            row = self._find(kind, location, ("live",))
+            return record(ArtifactRecord, row) if row else None
+
+    def close_artifact(self, task: ClaimedTask, record: ArtifactRecord, state: str) -> None:
+        """Say what became of an artifact."""
+        with self._state.locked():
+            self._hold(task)
+            row = self._find(record.kind, record.location, ("writing",))
+            if row is not None and (row.job_id, row.revision) == (record.job_id, record.revision):
+                row.state = state
+
+    def _hold(self, claim: ClaimedTask) -> None:
+        task = self._state.tasks[claim.task_id]
+        if task.fence != claim.fence or task.status is not TaskStatus.PROCESSING:
+            raise FenceLost(claim.task_id)
+
+    def _find(self, kind: str, location: str, states: tuple[str, ...]) -> ArtifactRow | None:
+        for row in self._state.artifacts:
+            if (row.kind, row.location) == (kind, location) and row.state in states:
+                return row
+        return None
+
+    def _publish(self, task: ClaimedTask) -> None:
+        for row in self._state.artifacts:
+            mine = (row.job_id, row.revision) == (task.job_id, task.revision)
+            # An item is written in this very transaction, so its reservation is all there is.
+            written = row.state == "writing" or (row.state == "reserved" and row.kind == "item")
+            if not (mine and written and row.role == "published"):
+                continue
+            former = self._find(row.kind, row.location, ("live",))
+            if former is not None:
+                former.state = "deleted"
+                if former.job_id != row.job_id:
+                    self._state.jobs[former.job_id].superseded_by = row.job_id
+            row.state = "live"
