@@ -106,9 +106,10 @@ class PostgresJobRepository:
         row = self._database.fetch_one(_QUERIES["count_violations"])
         return int(row["violations"]) if row else 0
 
-    def ping(self) -> None:
-        """Return if the database answers."""
-        self._database.fetch_one(_QUERIES["ping"])
+    def ping(self) -> str:
+        """Return the server's version if it answers."""
+        row = self._database.fetch_one(_QUERIES["ping"])
+        return f"PostgreSQL {row['version']}" if row else "PostgreSQL"
 
 
 def _job_row(job: NewJob) -> JsonObject:

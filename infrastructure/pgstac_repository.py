@@ -74,6 +74,11 @@ class PgStacRepository:
         row = self._database.fetch_one(_QUERIES["count_items"], {"collection_id": collection_id})
         return row["items"] if row else 0
 
+    def version(self) -> str:
+        """Return the version of pgSTAC."""
+        row = self._database.fetch_one(_QUERIES["version"])
+        return f"pgSTAC {row['version']}" if row else "pgSTAC"
+
     def within(self, connection: Connection) -> "PgStacTransaction":
         """Return a writer whose changes come and go with the caller's open transaction."""
         return PgStacTransaction(connection, self._system_collections)

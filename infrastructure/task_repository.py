@@ -153,6 +153,7 @@ class PostgresTaskRepository:
             "job_id": job_id,
             "stage": where.stage,
             "status": where.status,
+            "kind": where.kind,
             "with_parameters": "parameters" in where.include,
             "with_result": "result" in where.include,
             "before_stage": stage,

@@ -39,6 +39,10 @@ class CatalogueReader(Protocol):
         """Return how many items a collection has."""
         ...
 
+    def version(self) -> str:
+        """Return the catalogue's name and version."""
+        ...
+
 
 class CatalogueWriter(Protocol):
     """Changes to the catalogue, made in one transaction with the engine's own rows."""

@@ -44,10 +44,11 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """Which tasks of a job a list has, and which of their bulky fields."""
+    """Which tasks of a job a list has, of which kind, and which of their bulky fields."""
 
     stage: int | None = None
     status: str | None = None
+    kind: str = "work"
     include: frozenset[str] = frozenset()
 
 
@@ -120,8 +121,8 @@ class JobRepository(Protocol):
         """Return how many there are."""
         ...
 
-    def ping(self) -> None:
-        """Return if the store answers."""
+    def ping(self) -> str:
+        """Return the store's name and version if it answers."""
         ...
 
 

@@ -29,6 +29,10 @@ SELECT count(*) AS items
   FROM pgstac.items
  WHERE collection = %(collection_id)s;
 
+-- version
+-- The version of pgSTAC that is installed.
+SELECT pgstac.get_version() AS version;
+
 -- ensure_collection
 -- Create a collection and the place for its items unless they exist.
 SELECT pgstac.terrane_ensure_collection_v1(%(collection)s) AS created;

@@ -67,7 +67,7 @@ SELECT * FROM app.tasks
  LIMIT %(limit)s;
 
 -- list_tasks
--- Tasks of the present revision, last stage first.
+-- Tasks of one kind of the present revision, last stage first.
 SELECT t.task_id, t.job_id, t.revision, t.stage, t.kind, t.task_type, t.key, t.lane, t.status, t.attempt,
        t.max_attempts, t.created_at, t.run_after, t.deadline, t.worker, t.progress, t.message, t.error,
        t.started_at, t.heartbeat_at, t.lease_until, t.completed_at,
@@ -76,11 +76,12 @@ SELECT t.task_id, t.job_id, t.revision, t.stage, t.kind, t.task_type, t.key, t.l
   FROM app.jobs j
   JOIN app.tasks t ON t.job_id = j.job_id AND t.revision = j.revision
  WHERE j.job_id = %(job_id)s
+   AND t.kind = %(kind)s
    AND (%(stage)s::integer IS NULL OR t.stage = %(stage)s)
    AND (%(status)s::text IS NULL OR t.status = %(status)s)
    AND (%(before_stage)s::integer IS NULL
-        OR (t.stage, t.kind || t.key) < (%(before_stage)s, %(before_key)s))
- ORDER BY t.stage DESC, t.kind || t.key DESC
+        OR (t.stage, t.key) < (%(before_stage)s, %(before_key)s))
+ ORDER BY t.stage DESC, t.key DESC
  LIMIT %(limit)s;
 
 -- get_task
