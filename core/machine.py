@@ -94,6 +94,11 @@ class CoreMachine:
         self._drain.set()
         self.heart.drain()
 
+    @property
+    def draining(self) -> bool:
+        """Return whether `drain` was called."""
+        return self._drain.is_set()
+
     def answer_bell(self, lane: str, delivery_count: int = 1) -> int:
         """Do the work that a bell announces; return how many tasks were taken.
 

@@ -25,6 +25,7 @@ from core.ports.isolation import IsolationKind
 from core.registry import Registry
 from core.submission import SubmissionService
 from core.watchdog import TaskWatchdog
+from infrastructure.bell_receiver import BellReceiver
 from infrastructure.blob_store import AzureBlobStore
 from infrastructure.clock import SystemChance, SystemClock
 from infrastructure.credentials import azure_credential, database_password
@@ -122,6 +123,12 @@ class App:
         """Return the bus."""
         bus = self.settings.bus
         return ServiceBusQueue(bus, azure_credential(), {"light": bus.light_queue, "heavy": bus.heavy_queue})
+
+    def bell_receiver(self, lane: str) -> BellReceiver:
+        """Return what receives a lane's bells where no Functions host does."""
+        bus = self.settings.bus
+        queue = bus.light_queue if lane == "light" else bus.heavy_queue
+        return BellReceiver(bus, azure_credential(), queue)
 
     @part
     def bells(self) -> Bells:

@@ -7,13 +7,13 @@ must be the role that owns the schemas.
 import logging
 import sys
 
-from services.stac.collections import system_collections
-
+from config.defaults import STACDefaults
 from config.settings import DatabaseSettings
 from infrastructure.credentials import database_password
 from infrastructure.database import Database
 from infrastructure.migrations import migrate
 from infrastructure.pgstac_bootstrap import PgStacBootstrap
+from services.stac.collections import system_collections
 
 APP_ROLE = "terrane_app"
 
@@ -25,7 +25,7 @@ def main() -> int:
     database = Database(settings, database_password(settings), "terrane migrate")
     with database.connection() as connection:
         applied = migrate(connection)
-    version = PgStacBootstrap(database, APP_ROLE).install(system_collections())
+    version = PgStacBootstrap(database, APP_ROLE).install(system_collections(STACDefaults.SYSTEM_COLLECTIONS))
     database.close()
     sys.stdout.write(f"{len(applied)} migrations applied; pgSTAC {version}\n")
     return 0
