@@ -27,9 +27,11 @@ _FIXED = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "PROJ_NETWORK": "OFF",
-    # The streaming file systems know only the list of extensions, the others prefer the name.
+    # The streaming file systems do not know the allowed name, only extensions: a list of none.
     "CPL_VSIL_CURL_ALLOWED_FILENAME": NO_ADDRESS,
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ",",
+    # GDAL reads settings and credentials from there; the workspace may hold a stranger's files.
+    "HOME": "/nonexistent",
     # No cloud's metadata service is asked for an identity.
     "CPL_AWS_AUTODETECT_EC2": "NO",
     "CPL_AZURE_VM_API_ROOT_URL": "disabled",
@@ -58,7 +60,7 @@ def server_environment(python_path: Sequence[Path], variables: Mapping[str, str]
 def enter_workspace(workspace: str, read_url: str | None) -> None:
     """Point this process, a child, at its directory and at the one address it may read."""
     os.chdir(workspace)
-    for name in ("HOME", "TMPDIR", "CPL_TMPDIR"):
+    for name in ("TMPDIR", "CPL_TMPDIR"):
         os.environ[name] = workspace
     if read_url is not None:
         os.environ["CPL_VSIL_CURL_ALLOWED_FILENAME"] = f"/vsicurl/{read_url}"
