@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from local.servicebus.broker import Broker
 from local.servicebus.logformat import JsonFormatter
 from local.servicebus.settings import Entities, load_entities
@@ -24,7 +26,11 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    asyncio.run(_serve(load_entities(arguments.entities), arguments.host, arguments.port))
+    try:
+        entities = load_entities(arguments.entities)
+    except (OSError, ValidationError) as error:
+        parser.error(f"{arguments.entities}: {error}")
+    asyncio.run(_serve(entities, arguments.host, arguments.port))
 
 
 async def _serve(entities: Entities, host: str, port: int) -> None:

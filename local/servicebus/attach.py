@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from proton import Condition, Link, Receiver, Sender, Terminus, symbol, ulong
+from proton import Link, Receiver, Sender, Terminus, symbol, ulong
 
 from local.servicebus.address import Address, Kind, parse_address
 from local.servicebus.dispatcher import Dispatcher
-from local.servicebus.errors import NotSupported, ServiceBusError
+from local.servicebus.errors import NotSupported, ServiceBusError, condition_of
 from local.servicebus.links import MAX_MESSAGE_SIZE, ConsumerNode, Node, ProducerNode
 from local.servicebus.management import Management
 from local.servicebus.requests import Answer, ReplyNode, RequestNode, answer_cbs
@@ -124,6 +124,7 @@ def _names(source: Terminus) -> set[str]:
 def _refuse(link: Link, error: ServiceBusError) -> None:
     """Attach without a terminus and close at once, which is how AMQP refuses a link."""
     logger.warning("link refused", extra={"link": link.name, "reason": str(error)})
+    link.source.type = link.target.type = Terminus.UNSPECIFIED
     link.open()
-    link.condition = Condition(error.condition, str(error))
+    link.condition = condition_of(error)
     link.close()

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from proton import Collector, Condition, Connection, Endpoint, Handler, Transport
+from proton import Collector, Connection, Endpoint, Handler, Transport
 
 from local.servicebus.attach import Attacher, Dispatchers
+from local.servicebus.errors import ShuttingDown, condition_of
 from local.servicebus.events import ConnectionEvent, LinkEvent, SessionEvent
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class ClientConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection from our side, so that the client knows that it must connect again."""
-        self._connection.condition = Condition("amqp:connection:forced", "The emulator is shutting down.")
+        self._connection.condition = condition_of(ShuttingDown("the emulator is shutting down"))
         self._connection.close()
         self._flush()
         if self._socket is not None:

@@ -1,5 +1,7 @@
 """What the broker refuses, with the AMQP error condition that tells the client."""
 
+from proton import Condition, symbol
+
 
 class ServiceBusError(Exception):
     """A request that the broker refuses.
@@ -60,3 +62,19 @@ class NotSupported(ServiceBusError):
 
     condition = "amqp:not-implemented"
     status = 501
+
+
+class ShuttingDown(ServiceBusError):
+    """The broker ends the connection; the client may connect again when it is back."""
+
+    condition = "amqp:connection:forced"
+    status = 503
+
+
+def condition_of(error: ServiceBusError) -> Condition:
+    """Return the error as AMQP says it.
+
+    The map of details is never empty, because the Python SDK reads all three fields of an error, and fails or
+    waits for ever when the third is missing.
+    """
+    return Condition(error.condition, str(error), {symbol("com.microsoft:status"): error.status})

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from proton import Condition, Delivery, Disposition, Handler, Link, Receiver, Sender
+from proton import Delivery, Disposition, Handler, Link, Receiver, Sender
 
 from local.servicebus.dispatcher import Dispatcher
-from local.servicebus.errors import MessageTooLarge, ServiceBusError
+from local.servicebus.errors import MessageTooLarge, ServiceBusError, condition_of
 from local.servicebus.events import DeliveryEvent, LinkEvent
 from local.servicebus.message import Message, parse_transfer
 from local.servicebus.queue import Queue
@@ -133,7 +133,7 @@ class ConsumerNode(Node):
 def refuse(delivery: Delivery, error: ServiceBusError) -> None:
     """Reject a delivery, or a settlement, with its error condition."""
     logger.warning("delivery refused", extra={"condition": error.condition, "reason": str(error)})
-    delivery.local.condition = Condition(error.condition, str(error))
+    delivery.local.condition = condition_of(error)
     delivery.update(Disposition.REJECTED)
     delivery.settle()
 
