@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 
 from core import codes
-from core.errors import DeadlineExceeded, NativeCrash, OutOfMemory, Stopped
+from core.errors import DeadlineExceeded, NativeCrash, OutOfMemory, Stopped, TerraneError
 from core.json import JsonObject
 from core.ports.isolation import ChildProgress, IsolatedCall, Watch
 from infrastructure.isolation.errors import decode
@@ -54,7 +54,7 @@ class Conversation:
         self._status_frames = FrameBuffer()
         self._selector = selectors.DefaultSelector()
         self._process: psutil.Process | None = None
-        self._answer: JsonObject | None = None
+        self._answer: JsonObject | TerraneError | None = None
         self._exit: int | None = None
         self._is_over = False
         self._until = time.monotonic() + _START_SECONDS
@@ -179,18 +179,29 @@ class Conversation:
         if not chunk:
             self._selector.unregister(self._channel)
             return
-        try:
-            for message in self._frames.feed(chunk):
-                self._hear(message)
-        except FrameError as error:
-            raise NativeCrash(codes.NATIVE_CRASH, f"{self._call.target} sent {error}") from error
+        for progress in self._understand(chunk):
+            self._watch(progress)
 
-    def _hear(self, message: JsonObject) -> None:
+    def _understand(self, chunk: bytes) -> list[ChildProgress]:
+        """Return the progress in what the child sent, and keep its answer."""
+        try:
+            heard = [self._hear(message) for message in self._frames.feed(chunk)]
+        except (FrameError, KeyError, TypeError, ValueError) as error:
+            # A file may have taken the child over.
+            raise NativeCrash(
+                codes.NATIVE_CRASH, f"{self._call.target} answers what makes no sense"
+            ) from error
+        return [each for each in heard if each is not None]
+
+    def _hear(self, message: JsonObject) -> ChildProgress | None:
         if "progress" in message:
-            self._watch(ChildProgress(float(message["progress"]), self._redact(message["message"])))
+            return ChildProgress(float(message["progress"]), self._redact(message["message"]))
+        if "error" in message:
+            self._answer = decode(message["error"])
         else:
-            self._answer = message
-            self._until = time.monotonic() + _END_SECONDS
+            self._answer = dict(message["result"])
+        self._until = time.monotonic() + _END_SECONDS
+        return None
 
     def _read_output(self) -> None:
         if not self._output.forward(_CHUNK_NBYTES):
@@ -199,13 +210,11 @@ class Conversation:
     def _verdict(self) -> JsonObject:
         if self._answer is None:
             raise self._death()
-        if "result" in self._answer:
-            result: JsonObject = self._answer["result"]
-            return result
-        error = decode(self._answer["error"])
-        error.message = self._redact(error.message)
-        error.args = (error.message,)
-        raise error
+        if isinstance(self._answer, TerraneError):
+            self._answer.message = self._redact(self._answer.message)
+            self._answer.args = (self._answer.message,)
+            raise self._answer
+        return self._answer
 
     def _death(self) -> NativeCrash | OutOfMemory | Stopped:
         target = self._call.target

@@ -52,8 +52,7 @@ def decode(record: JsonObject) -> TerraneError:
     """Rebuild the error that `encode` described.
 
     Raises:
-        KeyError: The record is not whole.
-        TypeError: One of its values is of a wrong type.
+        KeyError, TypeError, ValueError: The record is not one of `encode`.
     """
     code, message = ErrorCode(**record["code"]), str(record["message"])
     kind = _CROSSING[record["kind"]]

@@ -68,4 +68,5 @@ class RateLimited:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _REPORT_EVERY.total_seconds()
-            self._report(min(max(fraction, 0.0), 1.0), message)
+            # In this order, a NaN becomes 0.
+            self._report(min(max(0.0, fraction), 1.0), message)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -51,7 +52,7 @@ def killing_runner(fork_server_runner: ForkServerRunner) -> IsolatedRunner:
 
 @pytest.fixture
 def call(tmp_path: Path) -> Callable[..., IsolatedCall]:
-    def make(function: str, value: float = 0, **limits: object) -> IsolatedCall:
+    def make(function: str, value: float = 0, **limits: Any) -> IsolatedCall:
         target = f"tests.factories.isolated:{function}"
         return IsolatedCall("vector", target, {"value": value}, tmp_path, **limits)
 
@@ -191,6 +192,14 @@ def test_an_exit_without_an_answer_is_a_crash(
 ) -> None:
     with pytest.raises(NativeCrash, match=f"exit code {code}"):
         killing_runner.run(call(function, value), look_away)
+
+
+@pytest.mark.parametrize("garbage", range(5))
+def test_an_answer_that_makes_no_sense_is_a_crash(
+    killing_runner: IsolatedRunner, call: Call, garbage: int
+) -> None:
+    with pytest.raises(NativeCrash, match="no sense"):
+        killing_runner.run(call("send_garbage", garbage, deadline=timedelta(seconds=20)), look_away)
 
 
 def test_a_kill_by_the_system_counts_as_lack_of_memory(killing_runner: IsolatedRunner, call: Call) -> None:

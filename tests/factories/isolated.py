@@ -1,9 +1,11 @@
 """Functions for isolated children, without GDAL."""
 
+import contextlib
 import ctypes
 import logging
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -67,6 +69,20 @@ def report_for_ever(parameters: Number, child: Child) -> Answer:
         time.sleep(0.01)
 
 
+def swallow_what_progress_raises(parameters: Number, child: Child) -> Answer:
+    with contextlib.suppress(Exception):
+        child.progress(0.5, "on the way")
+    return Answer()
+
+
+def wrap_what_progress_raises(parameters: Number, child: Child) -> Answer:
+    try:
+        child.progress(0.5, "on the way")
+    except Exception as error:
+        raise ValueError("wrapped") from error
+    return Answer()
+
+
 def fail(parameters: Number, child: Child) -> Answer:
     raise TaskFailed(BROKEN, f"{parameters.value} is broken", value=parameters.value, parts=["a", "b"])
 
@@ -92,7 +108,7 @@ def return_nothing(parameters: Number, child: Child) -> None:
     return None
 
 
-def take_anything(parameters, child):
+def take_anything(parameters: Any, child: Child) -> Answer:
     return Answer()
 
 
@@ -135,6 +151,19 @@ def hoard(parameters: Number, child: Child) -> Answer:
     blocks = []
     while True:
         blocks.append(bytearray(os.urandom(1024)) * 1024)
+
+
+def send_garbage(parameters: Number, child: Child) -> Answer:
+    """Write to the runner as a child would that a file has taken over."""
+    text = [b"no json", b"{}", b'{"progress": "x"}', b'{"error": {"kind": "SystemExit"}}', b"[]"][
+        int(parameters.value)
+    ]
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, len(text).to_bytes(4, "big") + text)
+    while True:
+        time.sleep(60)
 
 
 def start_a_process(parameters: Number, child: Child) -> Answer:
