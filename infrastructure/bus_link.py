@@ -25,8 +25,7 @@ class Closable(Protocol):
 Handler = TypeVar("Handler", bound=Closable)
 Result = TypeVar("Result")
 
-# An operation that runs for so long hangs in a read without a time limit; its thread is given up.
-_ABANDON_AFTER_SECONDS = 45.0
+_CLOSE_SECONDS = 2.0
 
 
 class BusLink(Generic[Handler]):
@@ -41,13 +40,19 @@ class BusLink(Generic[Handler]):
     Args:
         name: Name of its thread.
         connect: Makes the sender or receiver; called again after an error.
+        abandon_after_seconds: An operation that runs for so long hangs in a read without a time
+            limit; its thread is given up and the next call gets a new one.
     """
 
-    def __init__(self, name: str, connect: Callable[[], Handler]) -> None:
+    def __init__(
+        self, name: str, connect: Callable[[], Handler], abandon_after_seconds: float = 45.0
+    ) -> None:
+        self._abandon_after_seconds = abandon_after_seconds
         self._name = name
         self._connect = connect
         self._lock = Lock()
         self._worker: _Worker[Handler] | None = None
+        self._closing: _Worker[Handler] | None = None
 
     def call(self, operation: Callable[[Handler], Result], timeout_seconds: float) -> Result:
         """Run an operation and return its result.
@@ -61,16 +66,21 @@ class BusLink(Generic[Handler]):
             return future.result(timeout_seconds)
         except TimeoutError:
             future.cancel()
-            if worker.busy_seconds() > _ABANDON_AFTER_SECONDS:
+            if worker.busy_seconds() > self._abandon_after_seconds:
                 self._abandon(worker)
             raise
 
     def close(self) -> None:
-        """Close the link; the next call opens it again."""
+        """Have the link closed; the next call opens it again."""
         with self._lock:
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.end()
+            self._closing, self._worker = self._worker, None
+        if self._closing is not None:
+            self._closing.end()
+
+    def wait_closed(self) -> None:
+        """Return when the link has said goodbye, or hangs."""
+        if self._closing is not None:
+            self._closing.join(_CLOSE_SECONDS)
 
     def _present_worker(self) -> "_Worker[Handler]":
         with self._lock:
@@ -96,7 +106,8 @@ class _Worker(Generic[Handler]):
             queue.SimpleQueue()
         )
         # A daemon, so that a hanging link does not keep the process from ending.
-        Thread(target=self._run, name=name, daemon=True).start()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
 
     def submit(self, operation: Callable[[Handler], Result]) -> "Future[Result]":
         future: Future[Result] = Future()
@@ -109,6 +120,9 @@ class _Worker(Generic[Handler]):
 
     def end(self) -> None:
         self._orders.put(None)
+
+    def join(self, timeout_seconds: float) -> None:
+        self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
