@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from core.item_ids import item_id
 from core.json import JsonObject, rfc3339, to_jsonable
-from services.stac.ids import item_id
 from services.stac.models import (
     COG_MEDIA_TYPE,
     Acquisition,

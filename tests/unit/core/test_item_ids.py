@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stac.ids import ID_PATTERN, item_id
+from core.item_ids import ID_PATTERN, item_id
 
 
 @pytest.mark.parametrize(

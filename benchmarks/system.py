@@ -1,0 +1,92 @@
+"""A local system of its own for a benchmark, and a client of it."""
+
+import http.client
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+_EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
+_PORT = "7371"
+
+
+@dataclass(frozen=True)
+class System:
+    """A running local system.
+
+    Args:
+        variables: What ``make env`` prints.
+        home: Its ``TERRANE_HOME``.
+    """
+
+    variables: dict[str, str]
+    home: Path
+
+    def run_job(self, job_type: str, parameters: dict[str, Any], *, rerun: bool = False) -> dict[str, Any]:
+        """Submit a job, wait for its end and return it.
+
+        Raises:
+            RuntimeError: It was refused, or did not complete.
+        """
+        query = "?rerun=true" if rerun else ""
+        receipt = self.request("POST", f"/api/jobs/submit/{job_type}{query}", parameters)
+        while True:
+            job = self.request("GET", f"/api/jobs/{receipt['job_id']}?wait=60")
+            if job["completed_at"] is not None:
+                break
+        if job["status"] != "completed":
+            raise RuntimeError(f"{job_type} {job['status']}: {job['error']}")
+        return job
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make one request and return the JSON object."""
+        connection = http.client.HTTPConnection(urlsplit(self.variables["TERRANE_URL"]).netloc, timeout=90)
+        connection.request(
+            method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
+        )
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+        connection.close()
+        if response.status >= 400:
+            raise RuntimeError(f"{method} {path}: {response.status} {answer}")
+        return answer
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the host's processes and their children, of this home alone."""
+        mine = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            line = " ".join(process.info["cmdline"] or ())
+            home = (process.info["environ"] or {}).get("TERRANE_HOME")
+            if "functions_host" in line and home == str(self.home):
+                mine += [process, *process.children(recursive=True)]
+        return list({process.pid: process for process in mine}.values())
+
+
+@contextmanager
+def system(**settings: str) -> Iterator[System]:
+    """Start a system in a new home, and stop it at the end."""
+    with tempfile.TemporaryDirectory(prefix="terrane-bench-") as folder:
+        home = Path(folder).resolve()
+        home.chmod(0o755)
+        environment = os.environ | {"TERRANE_HOME": str(home), "TERRANE_PORT": _PORT} | settings
+        local = [sys.executable, "-m", "local"]
+        subprocess.run([*local, "up"], env=environment, check=True, stdout=sys.stderr)
+        try:
+            printed = subprocess.run(
+                [*local, "env"], env=environment, check=True, capture_output=True, text=True
+            ).stdout
+            variables = {name: shlex.split(value)[0] for name, value in _EXPORT.findall(printed)}
+            yield System(variables, home)
+        finally:
+            subprocess.run([*local, "down"], env=environment, check=True, stdout=sys.stderr)
