@@ -1,15 +1,20 @@
 """Environment variables: what the app's processes get, and what points a client at the system."""
 
+import json
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from local import postgres
 from local.azurite import Azurite
+from local.binaries import CHECKOUT
 from local.home import Home
 from local.ports import LOOPBACK
 from local.postgres import PostgresServer
 
+# Names every setting, with the default of each.
+EXAMPLE_SETTINGS = CHECKOUT / "local.settings.example.json"
 # The emulator checks the form of a key, not its value.
 _BUS_KEY = "SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE"
 
@@ -54,6 +59,7 @@ def application_environment(addresses: Addresses) -> dict[str, str]:
     """Return the settings of the app, as a deployment would have them."""
     storage = addresses.azurite.connection_string
     return {
+        **_defaults(),
         **_database_settings(addresses, postgres.APP),
         "STORAGE_CONNECTION_STRING": storage,
         "AzureWebJobsStorage": storage,
@@ -85,6 +91,12 @@ def client_environment(addresses: Addresses) -> dict[str, str]:
 def export_lines(variables: Mapping[str, str]) -> list[str]:
     """Return one line a variable that a shell can evaluate."""
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def _defaults() -> dict[str, str]:
+    """Return every setting's default, or what the caller's environment says of it."""
+    values: dict[str, str] = json.loads(EXAMPLE_SETTINGS.read_text(encoding="utf-8"))["Values"]
+    return {name: os.environ.get(name, value) for name, value in values.items()}
 
 
 def _database_settings(addresses: Addresses, user: str) -> dict[str, str]:
