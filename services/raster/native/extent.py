@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
+from rasterio.transform import Affine
 from rasterio.warp import transform
 
 from services.raster.codes import ANTIMERIDIAN, EXTENT_IMPOSSIBLE, EXTENT_SUSPICIOUS, POLE
@@ -65,7 +66,8 @@ def place(source: Source, crs: CRS, findings: Findings) -> Placement | None:
         return None
     if not _check(crs, (x, y), (longitude, latitude), findings):
         return None
-    pole = _pole_inside(source, crs)
+    affine, dataset = source.transform, source.dataset
+    pole = pole_inside(crs, affine, dataset.height, dataset.width) if affine else None
     unwrapped = unwrap(longitude)
     crosses = pole is None and bool(unwrapped.max() > 180 + 1e-9 or unwrapped.min() < -180 - 1e-9)
     if crosses:
@@ -156,9 +158,9 @@ def _check_metres(crs: CRS, x: Coordinates, y: Coordinates, extent: str, finding
         findings.add("warning", EXTENT_SUSPICIOUS, f"{extent} look like degrees; the CRS is in metres")
 
 
-def _pole_inside(source: Source, crs: CRS) -> float | None:
-    """Return the latitude of a pole that falls on a pixel, where the CRS can place poles."""
-    if crs.is_geographic or source.transform is None:
+def pole_inside(crs: CRS, affine: Affine, height: int, width: int) -> float | None:
+    """Return the latitude of a pole that falls on a pixel, where the CRS makes poles points."""
+    if crs.is_geographic:
         return None
     for latitude in (90.0, -90.0):
         try:
@@ -167,9 +169,8 @@ def _pole_inside(source: Source, crs: CRS) -> float | None:
             continue
         if not (math.isfinite(x) and math.isfinite(y)):
             continue
-        column, row = ~source.transform * (x, y)
-        inside = 0 <= column <= source.dataset.width and 0 <= row <= source.dataset.height
-        if inside and _is_a_point(crs, latitude, (x, y)):
+        column, row = ~affine * (x, y)
+        if 0 <= column <= width and 0 <= row <= height and _is_a_point(crs, latitude, (x, y)):
             return latitude
     return None
 

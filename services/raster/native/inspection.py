@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -19,12 +18,12 @@ from services.raster.findings import Findings
 from services.raster.models import (
     InspectRaster,
     OutputEstimate,
-    PaletteEntry,
     RasterReport,
     nodata_json,
 )
 from services.raster.native.acquisition import acquisition_time
 from services.raster.native.crs import crs_name, parse_crs
+from services.raster.native.description import palette
 from services.raster.native.detection import band_overviews, detect_type
 from services.raster.native.existing import is_cog_asked_for
 from services.raster.native.extent import Placement, place
@@ -178,14 +177,6 @@ def _estimate(source: Source, grid: TargetGrid) -> OutputEstimate:
         required_disk_bytes=required_disk(_file_size(source.dataset), nbytes),
         reprojected=grid.reproject,
     )
-
-
-def palette(dataset: DatasetReader) -> list[PaletteEntry]:
-    """Return the colours of the first band that has a palette, unused entries left out."""
-    if dataset.colorinterp[0] != ColorInterp.palette:
-        return []
-    colours = dataset.colormap(1)
-    return [PaletteEntry(value=value, rgba=rgba) for value, rgba in sorted(colours.items())]
 
 
 def _limited(tags: Mapping[str, str]) -> dict[str, str]:

@@ -52,11 +52,12 @@ def open_source(path: Path, sidecars: Sequence[Path] = ()) -> Iterator[tuple[Dat
     """
     _refuse_auxiliary_references(path, sidecars)
     driver = driver_of(path)
-    with warnings.catch_warnings():
+    # GDAL looks for sidecars only where it may list the directory, and also after the opening.
+    listing = "FALSE" if sidecars else "EMPTY_DIR"
+    with warnings.catch_warnings(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=listing):
         # A raster placed by nothing is a finding, not a warning.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset = _open(path, driver)
-        with dataset:
+        with _open(path, driver) as dataset:
             _refuse_references(dataset, path)
             yield dataset, driver
 
