@@ -6,14 +6,11 @@ from importlib.metadata import version
 from itertools import pairwise
 
 import procrastinate
-import psycopg
-from psycopg import sql
 
 from benchmarks.system import System, system
 from benchmarks.table import Row
 
 _SIZES = (100, 1_000, 10_000)
-_PEER_DATABASE = "procrastinate_bench"
 _PEER_CONCURRENCY = (1, 10, 50)
 
 
@@ -50,14 +47,11 @@ def _seconds(local: System, n: int, message: str) -> float:
 
 async def _peer(local: System, jobs: int) -> tuple[str, float]:
     """Return Procrastinate's best rate over some concurrencies of one worker."""
-    url = local.variables["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True, dbname="postgres") as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_PEER_DATABASE)))
+    # On the same server, in the database that this system leaves empty.
+    url = local.variables["BUSINESS_DATABASE_URL"]
     best = 0.0
     for concurrency in _PEER_CONCURRENCY:
-        connector = procrastinate.PsycopgConnector(
-            conninfo=psycopg.conninfo.make_conninfo(url, dbname=_PEER_DATABASE), max_size=concurrency + 2
-        )
+        connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=concurrency + 2)
         app = procrastinate.App(connector=connector)
 
         @app.task(name="noop")

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from core.bells import Bells
 from core.declaration import TaskResult
 from core.handler import PublishedBlob
 from core.heart import Hold
@@ -41,7 +40,6 @@ class Surroundings:
         catalogue: The catalogue, for reading.
         effects: Changes under the fence.
         isolation: Children for native code.
-        bells: For what a task's own transaction brings about.
         clock: This process's clock.
         workspaces: Directory in which each task gets one of its own.
         temp_container: Where intermediate blobs go.
@@ -54,7 +52,6 @@ class Surroundings:
     catalogue: CatalogueReader
     effects: Effects
     isolation: IsolatedRunner
-    bells: Bells
     clock: Clock
     workspaces: Path
     temp_container: str
@@ -185,9 +182,7 @@ class RunningTask:
         self.check()
         with self._around.effects.transaction(self.task) as transaction:
             yield transaction
-        if transaction.ended is not None:
-            self.ended = transaction.ended
-            self._around.bells.follow(transaction.ended.follow_ups)
+        self.ended = transaction.ended
 
     @contextmanager
     def publication(self) -> Iterator[EffectTransaction]:

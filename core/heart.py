@@ -65,6 +65,11 @@ class Heart:
         with self._lock:
             self._holds.pop(task_id, None)
 
+    @property
+    def is_holding(self) -> bool:
+        """Return whether any claim is being worked on."""
+        return bool(self._held())
+
     def drain(self) -> None:
         """Tell every claim, now and later, to give itself back."""
         self._draining = True

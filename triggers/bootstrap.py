@@ -42,6 +42,9 @@ from services import ALL_HANDLERS
 
 VERSION = "0.1.0"
 
+# The platform kills a process some ten seconds after it asked it to end.
+_DRAIN_SECONDS = 8.0
+
 T = TypeVar("T")
 
 _NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
@@ -217,7 +220,6 @@ class App:
             catalogue=self.catalogue,
             effects=self.effects,
             isolation=self.isolation,
-            bells=self.bells,
             clock=SystemClock(),
             workspaces=Path(engine.workspace or tempfile.gettempdir()) / "terrane",
             temp_container=self.settings.storage.temp,
@@ -227,8 +229,13 @@ class App:
 
     def drain(self) -> None:
         """Claim no more, kill what runs in children, and give every lease back."""
-        if "machine" in self.__dict__:
-            self.machine.drain()
+        if "machine" not in self.__dict__:
+            return
+        self.machine.drain()
+        clock = SystemClock()
+        give_up = clock.monotonic() + _DRAIN_SECONDS
+        while self.heart.is_holding and clock.monotonic() < give_up:
+            clock.sleep(timedelta(milliseconds=50))
 
 
 _app: App | None = None
@@ -244,16 +251,23 @@ def app() -> App:
 
 
 def drain_on_sigterm() -> None:
-    """Let SIGTERM drain this process, then go the way that was set before.
+    """Let SIGTERM drain this process before it ends.
 
-    Call in the main thread, at import: the platform gives a process seconds from the signal on.
+    Call in the main thread, at import: the platform gives a process seconds from the signal on. A
+    host that takes the signal over later calls this handler and ends the process itself.
     """
     before = signal.getsignal(signal.SIGTERM)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if _app is not None:
-            threading.Thread(target=_app.drain, name="drain", daemon=True).start()
         if callable(before):
             before(number, frame)
+        threading.Thread(target=_drain_and_end, args=(handle, before), name="drain", daemon=True).start()
 
     signal.signal(signal.SIGTERM, handle)
+
+
+def _drain_and_end(handle: object, before: object) -> None:
+    if _app is not None:
+        _app.drain()
+    if before is signal.SIG_DFL and signal.getsignal(signal.SIGTERM) is handle:
+        os._exit(128 + signal.SIGTERM)
