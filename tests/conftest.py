@@ -4,5 +4,6 @@ pytest_plugins = [
     "tests.fixtures.azurite",
     "tests.fixtures.blobs",
     "tests.fixtures.postgres",
+    "tests.fixtures.relay",
     "tests.fixtures.servicebus",
 ]
