@@ -16,7 +16,7 @@ from local.ports import LOOPBACK
 
 ACCOUNT = "devstoreaccount1"
 # Published by Microsoft as the key of every development account; it guards nothing.
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 CONTAINERS = (
     StorageDefaults.BRONZE_RASTERS,
     StorageDefaults.BRONZE_VECTORS,
@@ -48,7 +48,7 @@ class Azurite:
         """Return what clients need to reach it."""
         endpoint = f"http://{LOOPBACK}:{self.port}/{ACCOUNT}"
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={_KEY};BlobEndpoint={endpoint};"
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={endpoint};"
         )
 
     def launch(self) -> Launch:

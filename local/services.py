@@ -37,6 +37,7 @@ class Service:
         stop_signal: Asks it to finish what it does and end.
         grace: How long it may take for that.
         directory: Where it is started.
+        needs_others: Whether it may start only when all before it are ready.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: timedelta = timedelta(seconds=20)
     directory: Path = CHECKOUT
+    needs_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,4 +128,5 @@ class System:
             environment={**os.environ, **application_environment(self.addresses)},
             prepare=prepare,
             grace=timedelta(seconds=40),
+            needs_others=True,
         )

@@ -92,6 +92,9 @@ class Supervisor:
 
     def _start_all(self) -> None:
         for child in self._children:
+            if not child.service.needs_others:
+                self._tend(child)
+        for child in self._children:
             self._report("starting", detail=child.service.name)
             self._start_until_ready(child)
             child.service.provision()

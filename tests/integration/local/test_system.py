@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -271,9 +271,8 @@ def test_down_ends_what_a_killed_supervisor_left(stopped: LocalSystem) -> None:
 def test_a_home_from_a_crash_of_the_machine_is_taken_over(stopped: LocalSystem) -> None:
     stopped.up()
     ports = stopped.home.read("ports")
-    for pid in stopped.processes():
-        with_no_chance_to_clean_up(pid)
-    wait_until(lambda: stopped.processes() == [])
+    os.kill(stopped.record("supervisor").pid, signal.SIGKILL)
+    wait_until(lambda: kill_all(stopped.processes()) == [])
     # After a reboot an unrelated process has the id of the database server.
     lock = stopped.home.root / "postgres" / "data" / "postmaster.pid"
     lines = lock.read_text().splitlines()
@@ -286,11 +285,11 @@ def test_a_home_from_a_crash_of_the_machine_is_taken_over(stopped: LocalSystem) 
     assert stopped.is_ready()
 
 
-def with_no_chance_to_clean_up(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def kill_all(pids: list[int]) -> list[int]:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return pids
 
 
 def test_a_taken_port_is_named_and_nothing_is_left_running(stopped: LocalSystem) -> None:
