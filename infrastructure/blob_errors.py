@@ -20,7 +20,7 @@ _CONDITION_CODES = (
     "TargetConditionNotMet",
 )
 _FORBIDDEN = (401, 403)
-_PASSING = (408, 409, 412, 429)
+_PASSING = (404, 408, 409, 412, 429)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def _from_response(operation: Operation, error: HttpResponseError) -> Exception:
         return TransientError(codes.STORAGE_FORBIDDEN, f"{operation}: access refused ({code})")
     if code in _CONDITION_CODES or (status == 412 and not code.startswith("Lease")):
         return PreconditionFailed(f"{operation}: {code}")
-    if status == 404:
+    # A copy's source that went away between two looks is found missing by the next look.
+    if status == 404 and code != "CannotVerifyCopySource":
         return _missing(operation, code)
     # What is left of 409 and 412 (a container being deleted, a pending copy, a lease) passes.
     if not status or status >= 500 or status in _PASSING:
