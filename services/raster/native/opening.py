@@ -41,10 +41,11 @@ def workspace_file(workspace: Path, name: str) -> Path:
 
 @contextmanager
 def open_source(path: Path, sidecars: Sequence[Path] = ()) -> Iterator[tuple[DatasetReader, Driver]]:
-    """Open a source without its overviews, and yield it with its driver.
+    """Open a source and yield it with its driver.
 
-    Overviews are left out because the file says where they are, and that may be anywhere; a file
-    that does so is refused.
+    It is opened without its overviews first, because the file says where they are, and that may
+    be anywhere; a file that does so is refused. Only then is it opened as it is: without its
+    overviews GDAL does not tell the descriptions of bands.
 
     Raises:
         TaskFailed: ``blob.empty``, ``raster.unsupported_format``, ``raster.truncated``,
@@ -57,16 +58,17 @@ def open_source(path: Path, sidecars: Sequence[Path] = ()) -> Iterator[tuple[Dat
     with warnings.catch_warnings(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=listing):
         # A raster placed by nothing is a finding, not a warning.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with _open(path, driver) as dataset:
+        with _open(path, driver, OVERVIEW_LEVEL="NONE") as dataset:
             _refuse_references(dataset, path)
+        with _open(path, driver) as dataset:
             yield dataset, driver
 
 
-def _open(path: Path, driver: Driver) -> DatasetReader:
+def _open(path: Path, driver: Driver, **options: str) -> DatasetReader:
     if driver == "GTiff":
         _refuse_broken_header(path)
     try:
-        return rasterio.open(path, driver=driver, OVERVIEW_LEVEL="NONE")
+        return rasterio.open(path, driver=driver, **options)
     except RasterioError as error:
         reason = without_paths(str(error), path.parent)
         raise TaskFailed(UNREADABLE, f"{path.name}: {reason}", file=path.name, driver=driver) from error

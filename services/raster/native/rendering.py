@@ -83,7 +83,7 @@ def _shade(heights: Any, pixel_size: tuple[float, float]) -> npt.NDArray[np.floa
     """Return brightness from 0.45 to 1.15.
 
     Source:
-        Horn (1981), Hill shading and the reflectance map.
+        Burrough and McDonnell (1998), Principles of Geographical Information Systems, shaded relief.
     """
     valid = ~np.ma.getmaskarray(heights)
     # Holes at the mean height throw no shadows of the size of a nodata value.
