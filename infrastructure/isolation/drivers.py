@@ -5,6 +5,7 @@ drivers. GDAL drops the drivers named in ``GDAL_SKIP`` while it registers them, 
 to be complete before the library is imported; only the library itself knows its drivers.
 """
 
+import ctypes
 import importlib
 import importlib.util
 import json
@@ -67,9 +68,22 @@ def _names(kind: IsolationKind) -> set[str]:
         return set()
     library = importlib.import_module(binding)
     if kind == "vector":
-        return set(library.list_drivers())
+        return _names_by_symbols(importlib.import_module("pyogrio._ogr").__file__)
     with library.Env() as env:
         return set(env.drivers())
+
+
+def _names_by_symbols(extension: str | None) -> set[str]:
+    """List the drivers of the GDAL that a loaded extension module is linked to.
+
+    pyogrio itself tells only the vector drivers, and its GDAL has the others too.
+    """
+    gdal = ctypes.CDLL(extension)
+    gdal.GDALGetDriver.restype = ctypes.c_void_p
+    gdal.GDALGetDriverShortName.argtypes = (ctypes.c_void_p,)
+    gdal.GDALGetDriverShortName.restype = ctypes.c_char_p
+    drivers = (gdal.GDALGetDriver(index) for index in range(gdal.GDALGetDriverCount()))
+    return {gdal.GDALGetDriverShortName(driver).decode() for driver in drivers}
 
 
 def _names_in_a_fork(kind: IsolationKind) -> set[str]:

@@ -27,7 +27,8 @@ _FIXED = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "PROJ_NETWORK": "OFF",
-    # The streaming file systems do not know the allowed name, only extensions: a list of none.
+    # Either refuses every address; a file system that looked at the name only, or at extensions
+    # only, would still be shut. An allowed name wins over the list of extensions, which is empty.
     "CPL_VSIL_CURL_ALLOWED_FILENAME": NO_ADDRESS,
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ",",
     # GDAL reads settings and credentials from there; the workspace may hold a stranger's files.

@@ -84,7 +84,7 @@ class ForkServerProcess:
 
 def _start(kind: IsolationKind, options: ServerOptions, control: int) -> subprocess.Popen[bytes]:
     preload = [f"--preload={module}" for module in options.preload.get(kind, ())]
-    # -P keeps the working directory, in children the workspace, out of the module search path.
+    # -P keeps the directory in which the server starts out of the module search path.
     command = [sys.executable, "-P", "-m", _MODULE, f"--kind={kind}", f"--control={control}", *preload]
     return subprocess.Popen(  # noqa: S603 - the command holds nothing from outside
         command,

@@ -87,6 +87,9 @@ def test_settings_of_gdal_take_effect(run: Run) -> None:
         "PROJ_NETWORK": "OFF",
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ",",
+        "GDAL_DRIVER_PATH": "disable",
+        "HOME": "/nonexistent",
     }
 
     assert run("show_options", names=list(expected)) == expected
