@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core import codes
 from core.json import JsonObject, rfc3339
@@ -11,6 +11,8 @@ from core.ports.engine import PauseState, TaskFilter, TaskRepository
 from core.states import JobStatus, StageStatus, TaskStatus
 
 _LOOKED_AT = 100
+#: How long a task has been runnable before anybody wonders whether its lane is served.
+_PATIENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _told(error: JsonObject) -> str:
 
 def _stopping(job: JobRecord, stage: StageRecord) -> Why:
     reason = _told(job.stop_error or {}) or "no reason was given."
-    rest = f"{stage.tasks.processing} tasks still run and {stage.tasks.queued} are being cancelled."
+    rest = f"Tasks still running: {stage.tasks.processing}; being cancelled: {stage.tasks.queued}."
     return Why(codes.JOB_STOPPING.code, f"It ends as {job.stop_to}: {reason} {rest}")
 
 
@@ -106,7 +108,9 @@ def _running(job: JobRecord, stage: StageRecord, running: Sequence[TaskRecord], 
         )
     if task.kind == "plan":
         return Why("stage.planning", f"{_place(job, stage)} is being planned by worker {task.worker}.")
-    counts = f"{stage.tasks.processing} tasks run, {stage.tasks.queued} wait, {stage.tasks.ended} have ended"
+    counts = (
+        f"tasks running: {stage.tasks.processing}, waiting: {stage.tasks.queued}, ended: {stage.tasks.ended}"
+    )
     progress = "" if task.progress is None else f", {task.progress:.0%}"
     message = f": {task.message}" if task.message else "."
     return Why(
@@ -129,10 +133,10 @@ def _waiting(
         )
     if first.run_after > now and len(queued) < _LOOKED_AT:
         return _later(job, stage, first)
-    if first.lane in tasks.silent_lanes():
+    if first.run_after < now - _PATIENCE and first.lane in tasks.silent_lanes():
         return Why(
             "lane.silent",
-            f"{len(queued)} tasks wait in lane {first.lane}, where nothing has been claimed for minutes: "
+            f"Nothing has been claimed in lane {first.lane} for minutes, and tasks wait there: "
             "see that a worker serves it; the watchdog rings for it.",
         )
     number = f"{_LOOKED_AT} or more" if len(queued) == _LOOKED_AT else str(len(queued))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Literal
 
@@ -83,6 +84,7 @@ def _workspace(parts: App) -> Facts:
     return Facts("healthy" if free >= _LEAST_FREE_BYTES else "degraded", None, detail)
 
 
+@cache
 def _client(package: str) -> str:
     return f"{package} {installed_version(package)}"
 
