@@ -59,6 +59,10 @@ class Attacher:
         link.open()
         self._nodes[link] = build()
 
+    def node(self, link: Link) -> Node | None:
+        """Return our end of a link; None if it was refused or has ended."""
+        return self._nodes.get(link)
+
     def detach(self, link: Link) -> None:
         """Forget a link that the client has closed."""
         node = self._nodes.pop(link, None)

@@ -9,7 +9,7 @@ from proton import Collector, Connection, Endpoint, Handler, Transport
 
 from local.servicebus.attach import Attacher, Dispatchers
 from local.servicebus.errors import ShuttingDown, condition_of
-from local.servicebus.events import ConnectionEvent, LinkEvent, SessionEvent
+from local.servicebus.events import ConnectionEvent, DeliveryEvent, LinkEvent, SessionEvent
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _handle_events(self) -> None:
         while (event := self._collector.peek()) is not None:
-            event.dispatch(event.handler or self._events)
+            event.dispatch(self._events)
             self._collector.pop()
 
     def _flush(self) -> None:
@@ -122,7 +122,7 @@ class ClientConnection(asyncio.Protocol):
 
 
 class Endpoints(Handler):
-    """The events of connection, sessions and links, except those that go to the node of a link."""
+    """The events of the connection, its sessions and its links."""
 
     def __init__(self, attacher: Attacher) -> None:
         super().__init__()
@@ -155,6 +155,18 @@ class Endpoints(Handler):
         """Attach the link, or refuse it."""
         if event.link.state & Endpoint.LOCAL_UNINIT:
             self._attacher.attach(event.link)
+
+    def on_link_flow(self, event: LinkEvent) -> None:
+        """Hand the credit to the node of the link."""
+        node = self._attacher.node(event.link)
+        if node is not None:
+            node.on_flow()
+
+    def on_delivery(self, event: DeliveryEvent) -> None:
+        """Hand the delivery to the node of its link."""
+        node = self._attacher.node(event.delivery.link)
+        if node is not None:
+            node.on_delivery(event.delivery)
 
     def on_link_remote_close(self, event: LinkEvent) -> None:
         """Answer the closing."""

@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from proton import Delivery, Disposition, Handler, Link, Receiver, Sender
+from proton import Delivery, Disposition, Link, Receiver, Sender
 
 from local.servicebus.dispatcher import Dispatcher
 from local.servicebus.errors import MessageTooLarge, ServiceBusError, condition_of
-from local.servicebus.events import DeliveryEvent, LinkEvent
 from local.servicebus.message import Message, parse_transfer
 from local.servicebus.queue import Queue
 
@@ -21,22 +20,25 @@ MAX_MESSAGE_SIZE = 256 * 1024
 _CREDIT = 1000
 
 
-class Node(Handler):
-    """Our end of a link; its events come here.
+class Node:
+    """Our end of a link; what comes over it ends here.
 
     Args:
         wake: Tells the connection that there is something to send.
     """
 
     def __init__(self, link: Link, wake: Callable[[], None]) -> None:
-        super().__init__()
         self.link = link
         self.wake = wake
-        link.handler = self
+
+    def on_delivery(self, delivery: Delivery) -> None:
+        """Take in what the client sent, or how it settled what it received."""
+
+    def on_flow(self) -> None:
+        """Take up, or give back, the credit that the client grants."""
 
     def stop(self) -> None:
-        """Let go of the link, without which neither would ever be freed."""
-        self.link.handler = None
+        """Let go of what the link was connected with."""
 
 
 class ProducerNode(Node):
@@ -48,9 +50,8 @@ class ProducerNode(Node):
         self._queue = queue
         link.flow(_CREDIT)
 
-    def on_delivery(self, event: DeliveryEvent) -> None:
+    def on_delivery(self, delivery: Delivery) -> None:
         """Enqueue a message or a batch, or refuse it, when all of it is there."""
-        delivery = event.delivery
         if delivery.partial or not delivery.readable:
             return
         payload = self._receiver.recv(delivery.pending)
@@ -98,7 +99,7 @@ class ConsumerNode(Node):
             delivery.settle()
         self.wake()
 
-    def on_link_flow(self, _event: LinkEvent) -> None:
+    def on_flow(self) -> None:
         """Take up, or give back, the credit that the client grants."""
         if self.has_credit:
             self._dispatcher.join(self)
@@ -108,9 +109,8 @@ class ConsumerNode(Node):
         if not self.has_credit:
             self._dispatcher.leave(self)
 
-    def on_delivery(self, event: DeliveryEvent) -> None:
+    def on_delivery(self, delivery: Delivery) -> None:
         """Settle a message as the client says, and tell it the outcome."""
-        delivery = event.delivery
         outcome = delivery.remote_state
         if outcome in _SETTLEMENTS:
             try:
@@ -126,7 +126,6 @@ class ConsumerNode(Node):
 
     def stop(self) -> None:
         """Send nothing more. As with the real service, locks stay until they end."""
-        super().stop()
         self._dispatcher.leave(self)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from proton import Disposition, Message, Receiver, Sender, int32
+from proton import Delivery, Disposition, Message, Receiver, Sender, int32
 
 from local.servicebus.address import Address, parse_address
-from local.servicebus.events import DeliveryEvent
 from local.servicebus.links import Node
 
 Answer = Callable[[Message], Message]
@@ -66,9 +65,8 @@ class RequestNode(Node):
         self._reply_nodes = reply_nodes
         link.flow(_CREDIT)
 
-    def on_delivery(self, event: DeliveryEvent) -> None:
+    def on_delivery(self, delivery: Delivery) -> None:
         """Answer a request when all of it is there."""
-        delivery = event.delivery
         if delivery.partial or not delivery.readable:
             return
         request = Message()

@@ -30,10 +30,8 @@ class Broker:
             "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
         )
 
-    def client(self, **options: object) -> ServiceBusClient:
-        return ServiceBusClient.from_connection_string(
-            self.connection_string, retry_backoff_factor=0.1, **options
-        )
+    def client(self) -> ServiceBusClient:
+        return ServiceBusClient.from_connection_string(self.connection_string, retry_backoff_factor=0.1)
 
     def send(self, queue: str, *bodies: str) -> None:
         with self.client() as client, client.get_queue_sender(queue) as sender:

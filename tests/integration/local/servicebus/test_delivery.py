@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.servicebus import (
@@ -51,9 +52,10 @@ def test_a_message_arrives_as_it_was_sent_and_is_gone_once_completed(client: Ser
     ("field", "body"),
     [("value_body", {b"a": [1, 2]}), ("sequence_body", [[1, b"two"], [3]]), ("data_body", [b"one", b"two"])],
 )
-def test_every_kind_of_body_arrives(client: ServiceBusClient, field: str, body: object) -> None:
+def test_every_kind_of_body_arrives(client: ServiceBusClient, field: str, body: Any) -> None:
     with client.get_queue_sender("orders") as sender:
-        sender.send_messages(AmqpAnnotatedMessage(**{field: body}))
+        content: dict[str, Any] = {field: body}
+        sender.send_messages(AmqpAnnotatedMessage(**content))
 
     with client.get_queue_receiver("orders") as receiver:
         [received] = receive(receiver)

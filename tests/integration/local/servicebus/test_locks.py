@@ -89,7 +89,7 @@ def test_a_lock_that_was_used_up_cannot_be_renewed(broker: Broker, client: Servi
         [message] = receive(receiver)
         wait_until(lambda: datetime.now(UTC) > lock_end(message), 10)
         with pytest.raises(MessageLockLostError):
-            receiver._renew_locks(message.lock_token, timeout=10)
+            receiver._renew_locks(str(message.lock_token), timeout=10)
 
 
 def test_a_killed_client_leaves_its_lock_until_that_expires(broker: Broker, client: ServiceBusClient) -> None:

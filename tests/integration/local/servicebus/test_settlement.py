@@ -60,6 +60,7 @@ def test_a_deferred_message_is_received_by_its_number(broker: Broker, client: Se
 
     with client.get_queue_receiver("orders") as receiver:
         [message] = receive(receiver)
+        assert message.sequence_number is not None
         receiver.defer_message(message)
         passed_over = receiver.receive_messages(max_wait_time=0.5)
         [deferred] = receiver.receive_deferred_messages(message.sequence_number)
