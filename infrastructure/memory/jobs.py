@@ -135,8 +135,9 @@ class InMemoryJobRepository:
         with self._state.locked():
             return len(violations(self._state))
 
-    def ping(self) -> None:
+    def ping(self) -> str:
         """Answer."""
+        return "in memory"
 
     def _running(self, job: JobRow) -> list[TaskRow]:
         tasks = (self._state.tasks[name] for name in self._state.leased)

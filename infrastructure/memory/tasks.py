@@ -144,7 +144,8 @@ class InMemoryTaskRepository:
             wanted = [
                 task
                 for task in sorted(tasks, key=_listing, reverse=True)
-                if where.stage in (None, task.stage)
+                if where.kind == task.kind
+                and where.stage in (None, task.stage)
                 and where.status in (None, task.status)
                 and (before is None or _listing(task) < before)
             ]
@@ -309,7 +310,7 @@ def _order(task: TaskRow) -> tuple[int, datetime, str]:
 
 
 def _listing(task: TaskRow) -> tuple[int, str]:
-    return task.stage, task.kind + task.key
+    return task.stage, task.key
 
 
 def _slim(task: TaskRow, include: frozenset[str]) -> TaskRecord:
