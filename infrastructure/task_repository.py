@@ -108,6 +108,10 @@ class PostgresTaskRepository:
                 raise
         return [rows.pick(BeatAnswer, row) for row in found]
 
+    def close(self) -> None:
+        """Close the connection that only heartbeats use."""
+        self._drop_beating()
+
     def _drop_beating(self) -> None:
         if self._beating is not None:
             self._beating.close()
