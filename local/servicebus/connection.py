@@ -70,7 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._advance()
         self._wake()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature.
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the client; what it had locked stays locked until the locks end, as in the real service."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()

@@ -15,7 +15,7 @@ ODD_NAMES = [
     "100%.tif",
     "already%20encoded.tif",
     "a#b?c&d=e+f.tif",
-    "Größe/東京/🗺.tif",
+    "Größe/東京/\U0001f5fa.tif",
     "decomposed-u\u0308.tif",
     "quote'\"(1)[2]{3};:@!$*,~.tif",
     "double//slash.tif",
