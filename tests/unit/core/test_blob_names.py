@@ -9,7 +9,20 @@ from core.errors import InvalidInput
 
 @pytest.mark.parametrize(
     "name",
-    ["a", "a/b.tif", "...", "a./.b", "a//b", "%2e%2e/a", "u\u0308", "ü", "東京 \U0001f5fa", "x" * 1024, "~", "a/"],
+    [
+        "a",
+        "a/b.tif",
+        "...",
+        "a./.b",
+        "a//b",
+        "%2e%2e/a",
+        "u\u0308",
+        "ü",
+        "東京 \U0001f5fa",
+        "x" * 1024,
+        "~",
+        "a/",
+    ],
 )
 def test_a_usable_name_is_returned_as_it_is(name: str) -> None:
     assert normalised_blob_name(name) == name
