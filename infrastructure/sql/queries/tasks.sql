@@ -17,7 +17,9 @@ SELECT t.*, j.job_type, j.stop_to IS NOT NULL AND j.completed_at IS NULL AS stop
 -- end
 -- End claims.
 SELECT answers, follow_ups
-  FROM app.end_tasks_v1(%(ids)s, %(fences)s, %(outcomes)s, %(results)s, %(errors)s, %(delays)s, %(max_rescues)s);
+  FROM app.end_tasks_v1(
+       %(ids)s::text[], %(fences)s::bigint[], %(outcomes)s::text[], %(results)s::jsonb[], %(errors)s::jsonb[],
+       %(delays)s::interval[], %(max_rescues)s);
 
 -- copy_plan
 -- The rows of a plan.
@@ -36,7 +38,7 @@ SELECT app.end_plan_v1(%(task_id)s, %(fence)s, %(total)s, %(slots)s) AS follow_u
 -- beat
 -- Renew leases.
 SELECT task_id, answer, stopping
-  FROM app.beat_v1(%(ids)s, %(fences)s, %(progress)s, %(messages)s, %(lease)s);
+  FROM app.beat_v1(%(ids)s::text[], %(fences)s::bigint[], %(progress)s::real[], %(messages)s::text[], %(lease)s);
 
 -- defer_rescue
 -- Let nobody rescue for a while.
