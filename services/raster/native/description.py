@@ -83,7 +83,7 @@ def palette(dataset: DatasetReader) -> list[PaletteEntry]:
 
 
 def _projected_bounds(affine: Affine, height: int, width: int) -> tuple[float, float, float, float]:
-    corners = [affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    corners = [affine @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
     x, y = zip(*corners, strict=True)
     return min(x), min(y), max(x), max(y)
 

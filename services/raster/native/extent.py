@@ -169,7 +169,7 @@ def pole_inside(crs: CRS, affine: Affine, height: int, width: int) -> float | No
             continue
         if not (math.isfinite(x) and math.isfinite(y)):
             continue
-        column, row = ~affine * (x, y)
+        column, row = ~affine @ (x, y)
         if 0 <= column <= width and 0 <= row <= height and _is_a_point(crs, latitude, (x, y)):
             return latitude
     return None

@@ -90,7 +90,7 @@ def _outline(crs: CRS, transform: Affine, height: int, width: int) -> tuple[Coor
     zero, one = np.zeros_like(steps), np.ones_like(steps)
     columns = np.concatenate([zero, steps, one, 1 - steps]) * width
     rows = np.concatenate([steps, one, 1 - steps, zero]) * height
-    x, y = transform * (columns, rows)
+    x, y = transform @ (columns, rows)
     longitude, latitude = lonlat(crs, np.asarray(x, float), np.asarray(y, float))
     # Corners may lie beyond the Earth's edge, as those of a whole disc seen from space do.
     placed = np.isfinite(longitude) & np.isfinite(latitude)

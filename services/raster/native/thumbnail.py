@@ -73,7 +73,7 @@ def _squeeze(dataset: DatasetReader) -> float:
     """Return how much shorter a degree of longitude is than one of latitude; 1 for metres."""
     if not dataset.crs.is_geographic:
         return 1.0
-    _, latitude = dataset.transform * (dataset.width / 2, dataset.height / 2)
+    _, latitude = dataset.transform @ (dataset.width / 2, dataset.height / 2)
     return max(_LEAST_SQUEEZE, math.cos(math.radians(latitude)))
 
 
