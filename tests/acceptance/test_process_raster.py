@@ -1,0 +1,136 @@
+"""A raster goes in through HTTP and comes out as a COG with a STAC item."""
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg import connect
+
+from local.binaries import CHECKOUT
+from tests.stac_validation import assert_valid_item
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import RunningSystem
+
+SAMPLE = CHECKOUT / "samples" / "jacksboro_fault_dem.tif"
+
+
+def item_of(terrane: "RunningSystem", result: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as pgSTAC gives it back."""
+    with connect(terrane.variables["DATABASE_URL"]) as connection:
+        row = connection.execute(
+            "SELECT pgstac.get_item(%s, %s)", [result["item_id"], result["collection_id"]]
+        ).fetchone()
+    assert row is not None
+    item: dict[str, Any] = row[0]
+    return item
+
+
+def cog_bytes(terrane: "RunningSystem", name: str) -> bytes:
+    with terrane.blobs as service:
+        return service.get_blob_client("silver-cogs", name).download_blob().readall()
+
+
+def test_a_raster_becomes_a_cog_with_an_item(terrane: "RunningSystem") -> None:
+    terrane.upload("acceptance/dem.tif", SAMPLE.read_bytes())
+
+    receipt = terrane.submit(
+        "process_raster_v2", container_name="bronze-rasters", blob_name="acceptance/dem.tif"
+    )
+    job = terrane.ended(receipt.body["job_id"])
+    again = terrane.submit(
+        "process_raster_v2", container_name="bronze-rasters", blob_name="acceptance/dem.tif"
+    )
+
+    assert job["status"] == "completed", json.dumps(job["error"])
+    item = item_of(terrane, job["result"])
+    assert_valid_item(item)
+    assert item["properties"]["app:job_id"] == job["job_id"]
+    assert item["properties"]["app:job_type"] == "process_raster_v2"
+    assert cog_bytes(terrane, "dem_cog.tif")[:4] in (b"II*\x00", b"II+\x00")
+    assert item["assets"]["data"]["href"].endswith("/silver-cogs/dem_cog.tif")
+    assert (again.status, again.body["created"]) == (200, False)
+
+
+def test_a_place_that_another_job_owns_is_not_overwritten(terrane: "RunningSystem") -> None:
+    for folder in ("a", "b"):
+        terrane.upload(f"{folder}/same.tif", SAMPLE.read_bytes())
+    parameters = {"container_name": "bronze-rasters"}
+    first = terrane.submit("process_raster_v2", blob_name="a/same.tif", **parameters)
+    terrane.ended(first.body["job_id"])
+
+    second = terrane.submit("process_raster_v2", blob_name="b/same.tif", **parameters)
+
+    assert (second.status, second.body["code"]) == (409, "artifact.owned")
+    assert first.body["job_id"] in second.body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "parameter"),
+    [
+        ({"container_name": "bronze-rasters", "blob_name": "missing.tif"}, "blob_name"),
+        ({"container_name": "no-such-container", "blob_name": "x.tif"}, "container_name"),
+        ({"container_name": "bronze-rasters", "blob_name": "../secrets.tif"}, "blob_name"),
+        ({"container_name": "bronze-rasters"}, "blob_name"),
+    ],
+)
+def test_bad_input_is_refused_at_submission(
+    terrane: "RunningSystem", parameters: dict[str, Any], parameter: str
+) -> None:
+    answer = terrane.submit("process_raster_v2", **parameters)
+
+    assert answer.status == 422
+    assert parameter in {error["parameter"] for error in answer.body["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.tif", b"This is no raster at all."),
+        ("truncated.tif", SAMPLE.read_bytes()[:-20_000]),
+        ("sources.vrt", b'<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>'),
+        ("stream.tif", b'{"type": "gdal_streamed_alg", "command_line": "gdal raster pipeline"}'),
+    ],
+)
+def test_what_is_no_good_raster_fails_with_a_code_and_leaves_nothing(
+    terrane: "RunningSystem", name: str, content: bytes
+) -> None:
+    terrane.upload(name, content)
+
+    receipt = terrane.submit("process_raster_v2", container_name="bronze-rasters", blob_name=name)
+    job = terrane.ended(receipt.body["job_id"])
+
+    assert job["status"] == "failed"
+    assert job["error"]["code"].startswith("raster.")
+    assert job["error"]["remedy"]
+    with terrane.blobs as service:
+        stem = name.rsplit(".", 1)[0]
+        assert not list(service.get_container_client("silver-cogs").list_blobs(name_starts_with=stem))
+
+
+def test_a_killed_worker_costs_one_lease_and_nothing_else(terrane: "RunningSystem") -> None:
+    job_id = terrane.submit("hello_world", n=2, message="Killed", sleep_seconds=6).body["job_id"]
+    give_up = time.monotonic() + 30
+    while not any(
+        task["status"] == "processing"
+        for task in terrane.request("GET", f"/api/jobs/{job_id}/tasks?stage=1").body["items"]
+    ):
+        assert time.monotonic() < give_up
+    for worker in terrane.workers():
+        os.kill(worker.pid, signal.SIGKILL)
+
+    give_up = time.monotonic() + 60
+    status = 0
+    while status != 200:
+        assert time.monotonic() < give_up
+        try:
+            status = terrane.request("GET", "/api/readyz").status
+        except OSError:
+            continue
+    job = terrane.ended(job_id)
+
+    assert job["status"] == "completed"
+    assert [stage["tasks"]["completed"] for stage in job["stages"]] == [2, 2]
