@@ -89,7 +89,9 @@ def _completion(job: JobRecord) -> str:
 
 
 def _told(error: JsonObject) -> str:
-    return " ".join(part for part in (error.get("message"), error.get("remedy")) if part)
+    """Return message and remedy as sentences; messages of libraries end without a full stop."""
+    parts = (error.get("message"), error.get("remedy"))
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
 
 
 def _stopping(job: JobRecord, stage: StageRecord) -> Why:
@@ -157,7 +159,7 @@ def _later(job: JobRecord, stage: StageRecord, task: TaskRecord) -> Why:
         return Why(
             "task.retrying",
             f"{_place(job, stage)}: attempt {task.attempt} of {task.max_attempts} met {error['code']}: "
-            f"{error.get('message', '')} The next one begins at {at}.",
+            f"{_told({'message': error.get('message')})} The next one begins at {at}.",
         )
     reason = f": {task.message}" if task.message else "."
     return Why("task.snoozed", f"{_place(job, stage)} looks again at {at}{reason}")

@@ -162,7 +162,7 @@ def test_a_stopping_job_tells_why_and_what_still_runs(engine: MemoryApp) -> None
     [
         ("well", "job.completed", "Every task completed; it ended at 2024-05-01T12:00:00Z."),
         ("failing", "blob.empty", "bronze/a.tif has no bytes. Upload the file again."),
-        ("broken", "task.unexpected_error", "RuntimeError: a bug"),
+        ("broken", "task.unexpected_error", "RuntimeError: a bug. This is a bug: report it"),
     ],
 )
 def test_an_ended_job_tells_how_and_what_to_do(engine: MemoryApp, mood: str, code: str, told: str) -> None:
