@@ -5,19 +5,16 @@ from pathlib import Path
 
 from core.errors import ErrorCode
 from scripts.reference.markdown import generated_page, table
+from triggers.error_catalogue import CODE_MODULES
 
 
-def page(checkout: Path) -> str:
+def page(_checkout: Path) -> str:
     """Return the page of the error codes, one table a module of codes.
 
     Raises:
         ValueError: Two errors have one code.
     """
-    modules = [
-        "core.codes",
-        *(_module_name(path, checkout) for path in sorted(checkout.glob("services/*/codes.py"))),
-    ]
-    found = {name: _codes(name) for name in modules}
+    found = {module.__name__: _codes(module.__name__) for module in CODE_MODULES}
     names = [code.code for codes in found.values() for code in codes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -28,10 +25,6 @@ def page(checkout: Path) -> str:
         "An error that may pass is one that another try of the same request can get over.",
         (_section(name, codes) for name, codes in found.items()),
     )
-
-
-def _module_name(path: Path, checkout: Path) -> str:
-    return ".".join(path.relative_to(checkout).with_suffix("").parts)
 
 
 def _codes(module: str) -> list[ErrorCode]:
