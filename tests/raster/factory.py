@@ -1,5 +1,6 @@
 """A factory of rasters with named options, and a desk to work at them."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 from rasterio.transform import Affine, from_origin
 
@@ -78,7 +80,9 @@ class Desk:
     def make(self, name: str = "a.tif", **options: Any) -> Path:
         """Write a raster."""
         path = self.workspace / name
-        write(path, Made(**options))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            write(path, Made(**options))
         return path
 
     def inspect(self, name: str = "a.tif", **options: Any) -> RasterReport:

@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from rasterio.enums import Interleaving
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from core.errors import TaskFailed
 from services.raster.codes import CORRUPT, TRUNCATED
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.opening import without_paths
 
 Array = npt.NDArray[Any]
@@ -43,7 +43,7 @@ def read_window(dataset: DatasetReader, window: Window) -> Array:
     """
     try:
         return np.asarray(dataset.read(window=window))
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         reason = without_paths(str(error.__cause__ or error), Path(dataset.name).parent)
         raise TaskFailed(
             CORRUPT,

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import rasterio
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.shutil import copy
 
@@ -18,6 +17,7 @@ from services.raster.findings import Findings
 from services.raster.models import CogWritten, WriteCog
 from services.raster.native.crs import crs_name, parse_crs
 from services.raster.native.extent import place
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.grid import check_growth, target_grid
 from services.raster.native.growth import GrowthWatch
 from services.raster.native.opening import open_source, without_paths, workspace_file
@@ -135,7 +135,7 @@ def _create(source: Path, output: Path, options: Mapping[str, str]) -> None:
     try:
         with rasterio.open(source, driver="VRT") as dataset:
             copy(dataset, str(output), driver="COG", **options)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         reason = without_paths(str(error.__cause__ or error), source.parent)
         raise TaskFailed(CORRUPT, f"the COG driver stopped: {reason}") from error
 

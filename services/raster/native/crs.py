@@ -1,34 +1,39 @@
 """Coordinate reference systems: parsed, named and compared as objects, never as strings."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import rasterio
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from core.errors import TaskFailed
 from services.raster.codes import CRS_ASSUMED, CRS_MISMATCH, CRS_MISSING, CRS_UNKNOWN
 from services.raster.findings import Findings
+from services.raster.native.gdal_errors import GDAL_ERRORS
 
 CrsSource = Literal["file", "confirmed", "input_crs", "sidecar", "gcps", "rpcs"]
+# Anything else GDAL may take for a file or an address.
+_PLAUSIBLE: Final = re.compile(r"\s*(?:[A-Za-z_]+:[A-Za-z0-9]+\s*$|[A-Za-z]+\s*\[|\+proj=|\{)")
 WGS84 = CRS.from_epsg(4326)
 
 
 def parse_crs(text: str, parameter: str) -> CRS:
-    """Parse an authority code, WKT or PROJ string; names of files and addresses are none.
+    """Parse an authority code, WKT, PROJ string or PROJJSON; names of files and addresses are none.
 
     Raises:
         TaskFailed: ``raster.crs_unknown``.
     """
     message = f"{parameter} {text[:200]!r} is no known coordinate reference system"
+    if not _PLAUSIBLE.match(text):
+        raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter)
     try:
         # Without the Env, PROJ's complaint would go to stderr as well.
         with rasterio.Env():
             crs = CRS.from_string(text)
             known = is_usable(crs)
-    except (CRSError, ValueError) as error:
+    except (*GDAL_ERRORS, ValueError) as error:
         raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter) from error
     if not known:
         raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter)
@@ -111,7 +116,7 @@ def _sidecar_crs(sidecars: Sequence[Path]) -> CRS | None:
             continue
         try:
             crs = CRS.from_wkt(path.read_text(errors="replace")[:65_536], morph_from_esri_dialect=True)
-        except CRSError:
+        except GDAL_ERRORS:
             continue
         if is_usable(crs):
             return crs

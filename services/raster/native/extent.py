@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.warp import transform
 
@@ -15,6 +14,7 @@ from services.raster.codes import ANTIMERIDIAN, EXTENT_IMPOSSIBLE, EXTENT_SUSPIC
 from services.raster.findings import Findings
 from services.raster.models import Bounds
 from services.raster.native.crs import WGS84
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.source import Source
 
 Coordinates = npt.NDArray[np.float64]
@@ -59,11 +59,7 @@ def place(source: Source, crs: CRS, findings: Findings) -> Placement | None:
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         findings.add("error", EXTENT_IMPOSSIBLE, "corners of the raster have no finite coordinates")
         return None
-    try:
-        longitude, latitude = lonlat(crs, x, y)
-    except RasterioError as error:
-        findings.add("error", EXTENT_IMPOSSIBLE, f"no transformation to EPSG:4326: {error}")
-        return None
+    longitude, latitude = lonlat(crs, x, y)
     if not _check(crs, (x, y), (longitude, latitude), findings):
         return None
     affine, dataset = source.transform, source.dataset
@@ -93,8 +89,29 @@ def lonlat(crs: CRS, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coord
     """Return longitudes and latitudes in degrees, infinite where there are none."""
     if crs == WGS84:
         return x.astype(float), y.astype(float)
-    longitude, latitude = transform(crs, WGS84, x.ravel(), y.ravel())
-    return np.asarray(longitude).reshape(x.shape), np.asarray(latitude).reshape(x.shape)
+    longitude, latitude = transform_points(crs, WGS84, x.ravel(), y.ravel())
+    return longitude.reshape(x.shape), latitude.reshape(x.shape)
+
+
+def transform_points(
+    crs: CRS, target: CRS, x: Coordinates, y: Coordinates
+) -> tuple[Coordinates, Coordinates]:
+    """Transform points, giving infinity for those that have no place in the target."""
+    try:
+        xs, ys = transform(crs, target, x, y)
+    except GDAL_ERRORS:
+        # rasterio gives none of the points if one of them fails.
+        pairs = [_transform_point(crs, target, point) for point in zip(x.tolist(), y.tolist(), strict=True)]
+        xs, ys = zip(*pairs, strict=True)
+    return np.asarray(xs, float), np.asarray(ys, float)
+
+
+def _transform_point(crs: CRS, target: CRS, point: tuple[float, float]) -> tuple[float, float]:
+    try:
+        [x], [y] = transform(crs, target, [point[0]], [point[1]])
+    except GDAL_ERRORS:
+        return math.inf, math.inf
+    return float(x), float(y)
 
 
 def unwrap(longitude: Coordinates) -> Coordinates:
@@ -163,10 +180,7 @@ def pole_inside(crs: CRS, affine: Affine, height: int, width: int) -> float | No
     if crs.is_geographic:
         return None
     for latitude in (90.0, -90.0):
-        try:
-            [x], [y] = transform(WGS84, crs, [0.0], [latitude])
-        except RasterioError:
-            continue
+        x, y = _transform_point(WGS84, crs, (0.0, latitude))
         if not (math.isfinite(x) and math.isfinite(y)):
             continue
         column, row = ~affine @ (x, y)
@@ -177,5 +191,4 @@ def pole_inside(crs: CRS, affine: Affine, height: int, width: int) -> float | No
 
 def _is_a_point(crs: CRS, latitude: float, pole: tuple[float, float]) -> bool:
     """Tell whether all meridians meet at the pole; on cylinders they end in a line."""
-    [x], [y] = transform(WGS84, crs, [90.0], [latitude])
-    return math.dist((x, y), pole) < 1.0
+    return math.dist(_transform_point(WGS84, crs, (90.0, latitude)), pole) < 1.0

@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
-from rasterio.warp import calculate_default_transform, transform
+from rasterio.warp import calculate_default_transform
 
 from services.raster.codes import OUTPUT_TOO_LARGE
 from services.raster.findings import Findings
 from services.raster.models import Bounds
 from services.raster.native.crs import crs_name, same_crs
-from services.raster.native.extent import Placement
+from services.raster.native.extent import Placement, transform_points
 from services.raster.native.source import Source
 
 # A warp that gives more pixels than this for one of the source went wrong at a pole or an edge.
@@ -116,9 +116,9 @@ def _bounds_in(target: CRS, crs: CRS, placement: Placement) -> Bounds:
     elif same_crs(crs, target):
         x, y = placement.x, placement.y
     else:
-        xs, ys = transform(crs, target, placement.x.ravel(), placement.y.ravel())
-        finite = np.isfinite(xs) & np.isfinite(ys)
-        x, y = np.asarray(xs)[finite], np.asarray(ys)[finite]
+        x, y = transform_points(crs, target, placement.x.ravel(), placement.y.ravel())
+        finite = np.isfinite(x) & np.isfinite(y)
+        x, y = x[finite], y[finite]
     if not x.size:
         raise RasterioError(f"no point of the raster lies in {crs_name(target)}")
     return (float(x.min()), float(y.min()), float(x.max()), float(y.max()))

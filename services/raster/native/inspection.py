@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from core.errors import TaskFailed
@@ -27,6 +26,7 @@ from services.raster.native.description import palette
 from services.raster.native.detection import band_overviews, detect_type
 from services.raster.native.existing import is_cog_asked_for
 from services.raster.native.extent import Placement, place
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.grid import TargetGrid, check_growth, target_grid
 from services.raster.native.judgement import (
     judge_bit_depth,
@@ -114,7 +114,7 @@ def _place(
         return None, None
     try:
         grid = target_grid(source, source.crs, target, request.resolution, placement)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         findings.add("error", EXTENT_IMPOSSIBLE, f"{request.target_crs} cannot hold the extent: {error}")
         return placement, None
     check_growth(source, grid, findings)

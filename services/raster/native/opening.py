@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from core.errors import TaskFailed
 from services.raster.codes import EXTERNAL_REFERENCE, SIZE_ZERO, TRUNCATED, UNREADABLE
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.sniffing import Driver, driver_of
 from services.raster.tiff_header import read_header
 
@@ -61,7 +62,11 @@ def open_source(path: Path, sidecars: Sequence[Path] = ()) -> Iterator[tuple[Dat
         with _open(path, driver, OVERVIEW_LEVEL="NONE") as dataset:
             _refuse_references(dataset, path)
         with _open(path, driver) as dataset:
-            yield dataset, driver
+            try:
+                yield dataset, driver
+            except GDAL_ERRORS as error:
+                # GDAL meets some damage only when it is asked for the property that is damaged.
+                raise _unreadable(path, driver, error) from error
 
 
 def _open(path: Path, driver: Driver, **options: str) -> DatasetReader:
@@ -69,9 +74,13 @@ def _open(path: Path, driver: Driver, **options: str) -> DatasetReader:
         _refuse_broken_header(path)
     try:
         return rasterio.open(path, driver=driver, **options)
-    except RasterioError as error:
-        reason = without_paths(str(error), path.parent)
-        raise TaskFailed(UNREADABLE, f"{path.name}: {reason}", file=path.name, driver=driver) from error
+    except GDAL_ERRORS as error:
+        raise _unreadable(path, driver, error) from error
+
+
+def _unreadable(path: Path, driver: Driver, error: Exception) -> TaskFailed:
+    reason = without_paths(str(error.__cause__ or error), path.parent)
+    return TaskFailed(UNREADABLE, f"{path.name}: {reason}", file=path.name, driver=driver)
 
 
 def _refuse_broken_header(path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Final
 
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -18,6 +17,7 @@ from services.raster.findings import Findings
 from services.raster.models import CogWritten, Validity, nodata_json
 from services.raster.native.crs import crs_name, same_crs
 from services.raster.native.existing import passes_validation
+from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.writing import Writing
 from services.raster.tiers import BLOCK_SIZE, TIERS
 
@@ -105,7 +105,7 @@ def _decoding_errors(cog: DatasetReader) -> Iterator[str]:
                 for column in (0, dataset.width // 2, dataset.width - 1):
                     try:
                         dataset.read(window=Window(column, row, 1, 1), masked=True)
-                    except RasterioError as error:
+                    except GDAL_ERRORS as error:
                         yield f"row {row}, column {column}: {error}"
 
 
