@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.fixtures.azurite",
     "tests.fixtures.blobs",
     "tests.fixtures.postgres",
+    "tests.fixtures.engine",
     "tests.fixtures.relay",
     "tests.fixtures.servicebus",
 ]
