@@ -1,0 +1,1 @@
+"""Vectors: handlers, their parameters, and what runs in the isolated child."""
