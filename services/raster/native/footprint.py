@@ -94,15 +94,17 @@ def _outline(crs: CRS, transform: Affine, height: int, width: int) -> tuple[Coor
     longitude, latitude = lonlat(crs, np.asarray(x, float), np.asarray(y, float))
     # Corners may lie beyond the Earth's edge, as those of a whole disc seen from space do.
     placed = np.isfinite(longitude) & np.isfinite(latitude)
-    keep = placed & ~_straight(longitude, latitude)
-    return np.unwrap(longitude[keep], period=360), np.clip(latitude[keep], -90, 90)
+    # With all points there are: corners alone may be half the Earth apart, or all of it.
+    unwrapped = np.full(longitude.shape, np.nan)
+    unwrapped[placed] = np.unwrap(longitude[placed], period=360)
+    keep = placed & ~_straight(unwrapped, latitude)
+    return unwrapped[keep], np.clip(latitude[keep], -90, 90)
 
 
-def _straight(longitude: Coordinates, latitude: Coordinates) -> npt.NDArray[np.bool_]:
+def _straight(unwrapped: Coordinates, latitude: Coordinates) -> npt.NDArray[np.bool_]:
     """Mark the points between the ends of those edges that are straight in degrees."""
-    marks = np.zeros(longitude.shape, bool)
-    unwrapped = np.unwrap(longitude, period=360)
-    for start in range(0, len(longitude), _POINTS_PER_EDGE):
+    marks = np.zeros(unwrapped.shape, bool)
+    for start in range(0, len(unwrapped), _POINTS_PER_EDGE):
         edge = slice(start, start + _POINTS_PER_EDGE)
         deviations = [np.abs(np.diff(values[edge], 2)).max() for values in (unwrapped, latitude)]
         marks[start + 1 : start + _POINTS_PER_EDGE] = max(deviations) < _EPSILON
