@@ -85,8 +85,9 @@ GEOREFERENCED_BY_GCPS = ErrorCode(
 )
 GCPS_TOO_FEW = ErrorCode(
     "raster.gcps_too_few",
-    "Too few ground control points",
-    "Give at least three ground control points that do not lie on one line.",
+    "The ground control points do not place the raster",
+    "Give at least three ground control points that do not lie on one line; of six or more, one at "
+    "least must lie beside the others' circle or pair of lines.",
 )
 GEOREFERENCED_BY_RPCS = ErrorCode(
     "raster.rpcs",

@@ -301,16 +301,17 @@ def test_a_frame_of_a_usual_nodata_value_is_a_finding(desk: Desk) -> None:
     assert "raster.nodata_suspected" not in codes(desk.inspect(nodata=-9999).findings)
 
 
-def test_a_nodata_value_that_the_type_cannot_hold_is_a_finding(desk: Desk) -> None:
-    path = desk.make(pixels=rgb(low=5), nodata=0)
-    path.write_bytes(path.read_bytes().replace(b"0\x00", b"-9\x00", 0))
-    tags = '<PAMRasterBand band="{}"><NoDataValue>-9999</NoDataValue></PAMRasterBand>'
-    bands = "".join(tags.format(index) for index in (1, 2, 3))
-    (desk.workspace / "a.tif.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+def test_a_nodata_value_that_the_type_cannot_hold_is_a_finding_and_not_kept(desk: Desk) -> None:
+    path = desk.make(pixels=rgb(low=5), nodata=254)
+    path.write_bytes(path.read_bytes().replace(b"254\x00", b"-99\x00", 1))
 
-    report = desk.inspect(sidecars=["a.tif.aux.xml"])
+    report = desk.inspect()
+    written = desk.cog()
 
-    assert report.driver == "GTiff"
+    assert "raster.nodata_invalid" in codes(report.findings)
+    assert (report.nodata, report.validity, report.unused_value) == (None, "none", 0)
+    assert written.nodata == 0
+    assert desk.refusal(nodata=-99).code.code == "raster.nodata_invalid"
 
 
 def test_too_little_disk_is_told_before_anything_is_written(desk: Desk) -> None:

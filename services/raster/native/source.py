@@ -29,6 +29,7 @@ from services.raster.codes import (
 from services.raster.findings import Findings
 from services.raster.models import Georeferencing, Validity
 from services.raster.native.crs import WGS84, CrsSource, resolve_crs
+from services.raster.tiff_header import read_header
 
 _MAX_BANDS = 1000
 
@@ -155,14 +156,25 @@ def _check_gcps(points: Sequence[GroundControlPoint], findings: Findings) -> Non
 
     Third order would be possible from ten, but runs wild between the points.
     """
-    placed = np.array([(point.col, point.row, 1.0) for point in points])
-    if np.linalg.matrix_rank(placed) < 3:
-        findings.add("error", GCPS_TOO_FEW, f"{len(points)} points span no plane")
-        return
     order = "second" if len(points) >= 6 else "first"
+    if not _determined(points, second_order=order == "second"):
+        curve = "curve of second order, such as a circle or two lines" if order == "second" else "line"
+        findings.add("error", GCPS_TOO_FEW, f"all {len(points)} points lie on one {curve}")
+        return
     findings.add(
         "warning", GEOREFERENCED_BY_GCPS, f"{len(points)} points, fitted by a polynomial of {order} order"
     )
+
+
+def _determined(points: Sequence[GroundControlPoint], *, second_order: bool) -> bool:
+    """Tell whether points determine a polynomial; GDAL does not try a lower order by itself."""
+    places = np.array([(point.col, point.row) for point in points], float)
+    # Of one size, so that the rank is that of the places and not of the units.
+    column, row = ((places - places.mean(axis=0)) / max(float(np.ptp(places)), 1.0)).T
+    terms = [np.ones_like(row), column, row]
+    if second_order:
+        terms += [column * column, column * row, row * row]
+    return len(points) >= len(terms) and bool(np.linalg.matrix_rank(np.stack(terms), tol=1e-6) == len(terms))
 
 
 def _own_crs(dataset: DatasetReader, georeferencing: Georeferencing) -> tuple[CRS | None, CrsSource]:
@@ -195,15 +207,28 @@ def _alpha_band(dataset: DatasetReader) -> int | None:
 
 
 def _nodata(dataset: DatasetReader, dtype: str, claims: Claims, findings: Findings) -> float | None:
-    declared = {value for value in dataset.nodatavals if value is not None}
+    declared = {value for value in dataset.nodatavals if value is not None} or _impossible_nodata(dataset)
     finite = {value for value in declared if not math.isnan(value)}
     if len(finite) + (len(finite) < len(declared)) > 1 and claims.nodata is None:
         findings.add("error", NODATA_DIFFERS, f"bands declare {sorted(finite)}")
     value = claims.nodata if claims.nodata is not None else next(iter(declared), None)
     if value is None or _fits(value, dtype):
         return value
-    findings.add("warning", NODATA_INVALID, f"no {dtype} can be {value:g}; nodata is taken as undeclared")
+    if claims.nodata is not None:
+        findings.add("error", NODATA_INVALID, f"`nodata` is {value:g}, which no {dtype} can be")
+    else:
+        findings.add("warning", NODATA_INVALID, f"no {dtype} can be {value:g}; nodata is taken as undeclared")
     return None
+
+
+def _impossible_nodata(dataset: DatasetReader) -> set[float]:
+    """Return what a TIFF declares although its data type cannot hold it."""
+    if dataset.driver != "GTiff":
+        return set()
+    try:
+        return {float(read_header(Path(dataset.name)).nodata or "none")}
+    except ValueError:
+        return set()
 
 
 def _fits(value: float, dtype: str) -> bool:
