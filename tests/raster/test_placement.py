@@ -129,7 +129,8 @@ def polynomials(height_scale: float = 100.0) -> RPC:
         return [values.get(name, 0.0) for name in names] + [0.0] * 16
 
     return RPC(
-        height_off=200.0, height_scale=height_scale, lat_off=50.0, lat_scale=0.03, long_off=15.0, long_scale=0.03,
+        height_off=200.0, height_scale=height_scale,
+        lat_off=50.0, lat_scale=0.03, long_off=15.0, long_scale=0.03,
         line_off=300.0, line_scale=300.0, samp_off=300.0, samp_scale=300.0,
         line_num_coeff=terms(latitude=-1), line_den_coeff=terms(one=1),
         samp_num_coeff=terms(longitude=1, height=0.1), samp_den_coeff=terms(one=1),
