@@ -145,6 +145,12 @@ DATABASE_UNAVAILABLE = ErrorCode(
     "Try again later; /api/readyz shows when it is back.",
     retryable=True,
 )
+DIAGNOSTICS_TIMEOUT = ErrorCode(
+    "diagnostics.timeout",
+    "The question takes the database too long",
+    "Ask for less (a smaller `limit`, a filter), or look with a SQL client.",
+    retryable=True,
+)
 DATABASE_REFUSED = ErrorCode(
     "database.refused",
     "The database refused the statement",

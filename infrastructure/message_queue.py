@@ -92,11 +92,13 @@ class ServiceBusQueue:
         with self._translated("schedule", lane):
             self._sender(lane).call(schedule, self._send_seconds)
 
-    def peek(self, lane: str, limit: int, *, dead_letters: bool = False) -> Sequence[BusMessage]:
+    def peek(
+        self, lane: str, limit: int, *, dead_letters: bool = False, after: int = 0
+    ) -> Sequence[BusMessage]:
         """See `MessageQueue.peek`."""
 
         def look(receiver: ServiceBusReceiver) -> list[BusMessage]:
-            return [_described(message) for message in _peeked(receiver, limit)]
+            return [_described(message) for message in _peeked(receiver, limit, after)]
 
         with self._translated("peek", lane):
             return self._receiver(lane, dead_letters=dead_letters).call(look, _OPERATOR_SECONDS)
@@ -188,10 +190,10 @@ def _send_copies(sender: ServiceBusSender, body: str, count: int) -> None:
     sender.send_messages(batch)
 
 
-def _peeked(receiver: ServiceBusReceiver, limit: int) -> list[ServiceBusReceivedMessage]:
+def _peeked(receiver: ServiceBusReceiver, limit: int, after: int) -> list[ServiceBusReceivedMessage]:
     """Peek page by page: the broker ends a page by its size, not by the count that is asked for."""
     found: list[ServiceBusReceivedMessage] = []
-    start = 1
+    start = after + 1
     while len(found) < limit:
         page = receiver.peek_messages(min(limit - len(found), _PEEK_BATCH), sequence_number=start)
         if not page:

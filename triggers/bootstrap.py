@@ -30,11 +30,13 @@ from infrastructure.blob_store import AzureBlobStore
 from infrastructure.clock import SystemChance, SystemClock
 from infrastructure.credentials import azure_credential, database_password
 from infrastructure.database import Database
+from infrastructure.diagnostics import PostgresDiagnostics
 from infrastructure.effects import PostgresEffects
 from infrastructure.isolation.runner import ForkServerRunner
 from infrastructure.job_repository import PostgresJobRepository
 from infrastructure.message_queue import ServiceBusQueue
 from infrastructure.pgstac_repository import PgStacRepository
+from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
 from infrastructure.validators import Resources, resource_validators
 from jobs import ALL_JOBS
@@ -105,6 +107,16 @@ class App:
     def tasks(self) -> TaskRepository:
         """Return the tasks."""
         return PostgresTaskRepository(self.database, self.settings.engine.max_rescues)
+
+    @part
+    def tables(self) -> PostgresTables:
+        """Return what operators may look at of the database's tables."""
+        return PostgresTables(self.database)
+
+    @part
+    def diagnostics(self) -> PostgresDiagnostics:
+        """Return what the database tells of itself."""
+        return PostgresDiagnostics(self.database)
 
     @part
     def catalogue(self) -> PgStacRepository:

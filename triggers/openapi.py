@@ -20,6 +20,9 @@ _REF = "#/components/schemas/{model}"
 _ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _PATH_PARAMETERS: Mapping[str, JsonObject] = {
     "job_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "Id of a job."},
+    "schema": {"type": "string", "minLength": 1, "description": "Name of a schema."},
+    "table": {"type": "string", "minLength": 1, "description": "A table with its schema: `geo.parcels`."},
+    "queue": {"type": "string", "minLength": 1, "description": "Name of a queue of this app."},
     "job_type": {"type": "string", "description": "Name of a job type; `GET /jobs/types` lists them."},
 }
 _KEY: list[JsonObject] = [{"key_in_header": []}, {"key_in_query": []}]

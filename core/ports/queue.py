@@ -33,8 +33,10 @@ class MessageQueue(Protocol):
         """Schedule one bell."""
         ...
 
-    def peek(self, lane: str, limit: int, *, dead_letters: bool = False) -> Sequence[BusMessage]:
-        """Return messages without consuming them, oldest first."""
+    def peek(
+        self, lane: str, limit: int, *, dead_letters: bool = False, after: int = 0
+    ) -> Sequence[BusMessage]:
+        """Return messages without consuming them, oldest first, behind the sequence number `after`."""
         ...
 
     def drain_dead_letters(self, lane: str, limit: int) -> Sequence[BusMessage]:

@@ -43,11 +43,13 @@ class InMemoryQueue:
         with self._lock:
             self._lanes[lane].messages.append(self._bell(lane, self._clock.now() + delay))
 
-    def peek(self, lane: str, limit: int, *, dead_letters: bool = False) -> Sequence[BusMessage]:
+    def peek(
+        self, lane: str, limit: int, *, dead_letters: bool = False, after: int = 0
+    ) -> Sequence[BusMessage]:
         """See `MessageQueue.peek`."""
         with self._lock:
-            found = self._lanes[lane]
-            return list((found.dead if dead_letters else found.messages)[:limit])
+            found = self._lanes[lane].dead if dead_letters else self._lanes[lane].messages
+            return [message for message in found if message.sequence_number > after][:limit]
 
     def drain_dead_letters(self, lane: str, limit: int) -> Sequence[BusMessage]:
         """See `MessageQueue.drain_dead_letters`."""

@@ -110,6 +110,15 @@ def test_peeking_shows_the_oldest_first_and_takes_nothing(tower: Tower) -> None:
     assert len(tower.take_all("light")) == 5
 
 
+def test_peeking_goes_on_behind_a_message(tower: Tower) -> None:
+    tower.queue.ring("light", 5)
+
+    whole = tower.queue.peek("light", 10)
+
+    assert list(tower.queue.peek("light", 2, after=whole[2].sequence_number)) == list(whole[3:])
+    assert list(tower.queue.peek("light", 2, after=whole[4].sequence_number)) == []
+
+
 def test_more_bells_than_one_batch_holds_all_arrive(tower: Tower) -> None:
     tower.queue.ring("light", 4000)
 

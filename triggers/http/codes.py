@@ -7,6 +7,20 @@ JOB_ID_INVALID = ErrorCode(
     "That is no job id",
     "A job id has 64 hexadecimal digits; GET /api/jobs lists jobs.",
 )
+SCHEMA_UNKNOWN = ErrorCode(
+    "schema.unknown", "No such schema", "GET /api/dbadmin/schemas lists those that may be looked at."
+)
+TABLE_UNKNOWN = ErrorCode(
+    "table.unknown",
+    "No such table",
+    "Name it schema.table; GET /api/dbadmin/schemas/{schema}/tables lists a schema's tables.",
+)
+TABLE_UNREADABLE = ErrorCode(
+    "table.unreadable",
+    "The table's rows cannot be read",
+    "Read what the database says in `detail`; its owner can grant SELECT to the app's role.",
+)
+QUEUE_UNKNOWN = ErrorCode("queue.unknown", "No such queue", "GET /api/servicebus/queues lists the queues.")
 NOT_READY = ErrorCode(
     "service.not_ready",
     "The service is not ready",

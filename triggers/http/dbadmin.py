@@ -2,23 +2,29 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Literal
 
 import azure.functions as func
-from pydantic import Field
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core import codes
 from core.errors import Violation
 from core.machine import LANES
+from core.states import TaskStatus
+from infrastructure.diagnostics import AnyTaskFilter, TaskCursor
 from triggers.bootstrap import app
+from triggers.http import views
 from triggers.http.endpoints import Contract, Reply, Resource
 from triggers.http.errors import BadRequest
 from triggers.http.job_details import TASKS_CONTRACT, TasksQuery, show_tasks
 from triggers.http.jobs import JOB_CONTRACT, JOBS_CONTRACT, JobQuery, JobsQuery, show_job, show_jobs
-from triggers.http.paging import Moment
+from triggers.http.paging import Moment, PageQuery, page, start
 from triggers.http.requests import Call, Query
-from triggers.http.schemas import Pause
+from triggers.http.schemas import Page, Pause, Task
 
 resource = Resource("Operation", "For operators: the engine's rows, and the pause.")
+
+_ANY_TASK: TypeAdapter[TaskCursor] = TypeAdapter(tuple[AwareDatetime, str, int, str, str])
 
 
 @resource.route("GET", "dbadmin/jobs", JOBS_CONTRACT)
@@ -37,6 +43,25 @@ async def dbadmin_get_job(call: Call[JobQuery]) -> Reply:
 def dbadmin_list_tasks(call: Call[TasksQuery]) -> Reply:
     """List a job's tasks, as `GET /jobs/{job_id}/tasks` does."""
     return show_tasks(call)
+
+
+class AnyTasksQuery(PageQuery):
+    """Which tasks a list over all jobs has."""
+
+    status: TaskStatus | None = Field(default=None, description="Tasks in this state.")
+    lane: Literal["light", "heavy"] | None = Field(default=None, description="Tasks of this lane.")
+    task_type: str | None = Field(
+        default=None, max_length=100, pattern=r"^\w+$", description="Tasks of this type."
+    )
+
+
+@resource.route("GET", "dbadmin/tasks", Contract(query=AnyTasksQuery, answers={HTTPStatus.OK: Page[Task]}))
+def dbadmin_list_all_tasks(call: Call[AnyTasksQuery]) -> Reply:
+    """List tasks of every kind over all jobs, those of the newest job first."""
+    query = call.query
+    where = AnyTaskFilter(query.status, query.lane, query.task_type)
+    found = app().diagnostics.tasks(where, query.limit + 1, start(query, _ANY_TASK))
+    return Reply(page(call, found, lambda one: views.task(one[0], frozenset()), lambda one: one[1]))
 
 
 class PauseQuery(Query):

@@ -6,7 +6,18 @@ import azure.functions as func
 
 from triggers import openapi
 from triggers.bootstrap import VERSION, app
-from triggers.http import dbadmin, health, job_details, job_types, jobs, page, submissions
+from triggers.http import (
+    dbadmin,
+    dbadmin_activity,
+    dbadmin_tables,
+    health,
+    job_details,
+    job_types,
+    jobs,
+    page,
+    servicebus,
+    submissions,
+)
 from triggers.http.endpoints import JSON_MEDIA_TYPE, Contract, Reply, Resource
 from triggers.http.requests import Call, Query
 
@@ -20,6 +31,9 @@ RESOURCES: tuple[Resource, ...] = (
     job_types.resource,
     health.resource,
     dbadmin.resource,
+    dbadmin_tables.resource,
+    dbadmin_activity.resource,
+    servicebus.resource,
     resource,
 )
 

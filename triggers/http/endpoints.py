@@ -137,8 +137,8 @@ def _named_after(serve: Callable[..., Any], function: Callable[..., Any]) -> Cal
 
 def _response(reply: Reply) -> func.HttpResponse:
     body = reply.body
-    text = (
-        body if isinstance(body, str) else dumps(body.model_dump() if isinstance(body, BaseModel) else body)
-    )
+    if isinstance(body, BaseModel):
+        body = body.model_dump(by_alias=True)
+    text = body if isinstance(body, str) else dumps(body)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **reply.headers}
     return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype=reply.media_type)

@@ -1,0 +1,23 @@
+"""The app on PostgreSQL, with the other adapters in memory."""
+
+import pytest
+
+from infrastructure.database import Database
+from tests.factories.memory_app import Client, MemoryApp, memory_app
+from triggers import bootstrap
+
+
+@pytest.fixture
+def terrane(database: Database, monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
+    composed = memory_app()
+    parts = vars(composed.app)
+    for name in ("jobs", "tasks", "catalogue", "effects", "heart"):
+        del parts[name]
+    parts["database"] = database
+    monkeypatch.setattr(bootstrap, "_app", composed.app)
+    return composed
+
+
+@pytest.fixture
+def client(terrane: MemoryApp) -> Client:
+    return Client()
