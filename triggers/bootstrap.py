@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 from config.settings import Settings
 from core.bells import Bells
@@ -65,7 +65,13 @@ _lock = threading.RLock()
 class part(cached_property[T]):  # noqa: N801 - used like the decorator that it extends
     """A part of the app, made once, when the first thread asks for it."""
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self | T:
         """Return the part; `cached_property` alone lets two threads make two."""
         with _lock:
             return super().__get__(instance, owner)
