@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -28,6 +28,30 @@ _TRIES = 3
 set_json_dumps(dumps)
 
 
+class _PooledConnection(psycopg.Connection[DictRow]):
+    """A connection whose failed beginning is told, for a pool only says that it has waited."""
+
+    @classmethod
+    def connect(  # type: ignore[override]  # called by the pool with its own arguments only
+        cls, conninfo: str = "", *, report: Callable[[Exception | None], None], **options: Any
+    ) -> Self:
+        """Connect, and tell `report` what kept it from it, or None."""
+        try:
+            connection = super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            report(error)
+            raise
+        report(None)
+        return connection
+
+
+class _Busy(Exception):
+    """Every connection is at work."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"all {size} connections of this process are at work")
+
+
 class Database:
     """PostgreSQL behind one pool, opened at the first use.
 
@@ -43,8 +67,10 @@ class Database:
         self._settings = settings
         self._password = password
         self._application_name = application_name
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            kwargs=self._connect_arguments,
+        self._refusal: Exception | None = None
+        self._pool: ConnectionPool[_PooledConnection] = ConnectionPool(
+            connection_class=_PooledConnection,
+            kwargs=self._pool_arguments,
             min_size=0,
             max_size=settings.pool_size,
             timeout=settings.connect_timeout_seconds,
@@ -69,7 +95,7 @@ class Database:
         Raises:
             TransientError: The database does not answer, or refuses this role.
         """
-        attempts = self._settings.pool_size + 1
+        attempts = max(self._settings.pool_size, _TRIES) + 1
         for attempt in range(attempts):
             with self.translated("query"), self._checked_out() as connection:
                 try:
@@ -135,13 +161,16 @@ class Database:
         """Turn psycopg's errors of availability and permission into `TransientError`."""
         try:
             yield
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except PoolTimeout as error:
+            raise self._transient(operation, self._refusal or _Busy(self._settings.pool_size)) from error
+        except psycopg.OperationalError as error:
             raise self._transient(operation, error) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise self._transient(operation, error) from error
 
     def _transient(self, operation: str, error: Exception) -> TransientError:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        text = str(error).removeprefix(f"{self.host}: ").strip()
+        reason = text.splitlines()[0] if text else type(error).__name__
         return TransientError(codes.DATABASE_UNAVAILABLE, f"{self.host}: {operation}: {reason}")
 
     @contextmanager
@@ -151,6 +180,17 @@ class Database:
             self._opened = True
         with self._pool.connection() as connection:
             yield connection
+
+    def _pool_arguments(self) -> dict[str, Any]:
+        try:
+            return {**self._connect_arguments(), "report": self._note_refusal}
+        except TransientError as error:
+            # No password could be had; the pool would keep that to itself, too.
+            self._note_refusal(error)
+            raise
+
+    def _note_refusal(self, error: Exception | None) -> None:
+        self._refusal = error
 
     def _connect_arguments(self) -> dict[str, Any]:
         settings = self._settings
