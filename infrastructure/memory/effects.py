@@ -74,16 +74,18 @@ class InMemoryEffects:
         with self._state.locked():
             self._hold(task)
             row = self._find(artifact.kind, artifact.location, _CLAIMANT)
+            live = self._find(artifact.kind, artifact.location, ("live",))
+            if live is not None and live.job_id != task.job_id and not _is_of(row, task):
+                return WriteIntent(owner=live.job_id)
             if row is None:
                 row = ArtifactRow(
                     artifact.kind, artifact.location, task.job_id, task.revision, artifact.role, "writing"
                 )
                 self._state.artifacts.append(row)
-            if (row.job_id, row.revision) != (task.job_id, task.revision):
+            if not _is_of(row, task):
                 return WriteIntent(owner=row.job_id)
             row.state, row.task_id, row.role = "writing", task.task_id, artifact.role
             row.target = artifact.target
-            live = self._find(artifact.kind, artifact.location, ("live",))
             return WriteIntent(etag=row.etag, live_etag=live.etag if live else None)
 
     def record_artifact(
@@ -140,3 +142,7 @@ class InMemoryEffects:
                 if former.job_id != row.job_id:
                     self._state.jobs[former.job_id].superseded_by = row.job_id
             row.state = "live"
+
+
+def _is_of(row: ArtifactRow | None, task: ClaimedTask) -> bool:
+    return row is not None and (row.job_id, row.revision) == (task.job_id, task.revision)

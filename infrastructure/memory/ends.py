@@ -29,7 +29,9 @@ def end_tasks(state: EngineState, ends: Sequence[TaskEnd]) -> Ended:
     """End claims, idempotent by fence; call in a transaction of `state`."""
     answers: list[EndAnswer] = []
     decided: list[_Decided] = []
-    for end in sorted(ends, key=lambda end: end.task_id):
+    # An end that is named twice is one.
+    named = {(end.task_id, end.fence): end for end in reversed(ends)}
+    for _, end in sorted(named.items()):
         task = state.tasks.get(end.task_id)
         if task is None:
             continue
@@ -43,7 +45,7 @@ def end_tasks(state: EngineState, ends: Sequence[TaskEnd]) -> Ended:
             answers.append(EndAnswer(end.task_id, "lost", end.outcome))
     for item in decided:
         _write(state, item)
-    return Ended(answers, _follow(state, decided))
+    return Ended(tuple(answers), tuple(_follow(state, decided)))
 
 
 def decide(state: EngineState, task: TaskRow, end: TaskEnd) -> TaskEnd:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.declaration import ROW_VERSION
+from core.identity import task_id
 from core.json import JsonObject, to_jsonable
 from core.models.claims import FollowUp, StopAnswer
 from core.models.records import EventRecord, JobRecord, StageRecord, TaskCounts, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.engine import JobFilter
-from core.states import JobStatus, StageStatus, TaskStatus
+from core.states import ENDED_STAGE, JobStatus, StageStatus, TaskStatus
 from infrastructure.memory.ends import cancelled, end_tasks
 from infrastructure.memory.rows import ArtifactRow, JobRow, StageRow, TaskRow, record
 from infrastructure.memory.state import EngineState
@@ -102,10 +103,12 @@ class InMemoryJobRepository:
             if job.stop_to is not None:
                 return StopAnswer("already")
             self._state.mark_stopping(job, to, error, by)
-            plan = self._queued_plan(job)
-            if plan is None:
-                return StopAnswer("stopping", [FollowUp("cancel", job_id, job.revision)])
-            return StopAnswer("stopped", end_tasks(self._state, [cancelled(plan)]).follow_ups)
+            plan = self._open_plan(job)
+            if plan is not None and plan.status is TaskStatus.QUEUED:
+                return StopAnswer("stopped", end_tasks(self._state, [cancelled(plan)]).follow_ups)
+            if plan is None and self._has_closed_stage(job):
+                return StopAnswer("stopped", tuple(self._state.finish_stage(job, job.stage)))
+            return StopAnswer("stopping", (FollowUp("cancel", job_id, job.revision),))
 
     def cancel_queued(
         self, job_id: str, revision: int, after_key: str, limit: int
@@ -143,11 +146,14 @@ class InMemoryJobRepository:
         tasks = (self._state.tasks[name] for name in self._state.leased)
         return [task for task in tasks if (task.job_id, task.revision) == (job.job_id, job.revision)]
 
-    def _queued_plan(self, job: JobRow) -> TaskRow | None:
-        for task in self._state.tasks_of(job.job_id, job.revision):
-            if task.kind == "plan" and task.stage == job.stage and task.status is TaskStatus.QUEUED:
-                return task
-        return None
+    def _open_plan(self, job: JobRow) -> TaskRow | None:
+        name = task_id(job.job_id, job.revision, job.stage, "plan", "plan")
+        plan = self._state.tasks.get(name)
+        return plan if plan is not None and plan.completed_at is None else None
+
+    def _has_closed_stage(self, job: JobRow) -> bool:
+        stage = self._state.stages[job.job_id, job.revision][job.stage - 1]
+        return stage.status not in ENDED_STAGE and stage.open_slots == 0
 
     def _reserve(self, job: NewJob, revision: int) -> ArtifactRow | None:
         """Reserve every location, or none; return what another job has."""

@@ -93,6 +93,15 @@ class EngineState:
             return False
         return engine.paused_until is None or engine.paused_until > self.clock.now()
 
+    def waiting_since(self, lane: str, limit: datetime) -> datetime | None:
+        """Return since when a lane claims nothing though it could, if that was before `limit`."""
+        last_claim = self.lanes[lane].last_claim_at
+        waiting = [self.tasks[name].run_after for name in self.queued[lane]]
+        oldest = min((since for since in waiting if since < limit), default=None)
+        if self.paused() or oldest is None or (last_claim is not None and last_claim >= limit):
+            return None
+        return max(oldest, last_claim) if last_claim else oldest
+
     def tasks_of(self, job_id: str, revision: int) -> list[TaskRow]:
         """Return the tasks of a revision."""
         return [self.tasks[name] for name in self.by_job.get((job_id, revision), ())]

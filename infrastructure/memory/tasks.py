@@ -86,9 +86,9 @@ class InMemoryTaskRepository:
             facts = {"stage": plan.stage, "task_id": task.task_id, "worker": worker}
             self._state.note(task, "task", "completed", started_at=claimed_at, **facts)
             if not planned:
-                return Ended(follow_ups=self._state.finish_stage(job, plan.stage))
+                return Ended(follow_ups=tuple(self._state.finish_stage(job, plan.stage)))
             self._state.note(job, "stage", "processing", stage=plan.stage)
-            return Ended(follow_ups=[FollowUp("ring", planned[0].lane, min(len(planned), 1000))])
+            return Ended(follow_ups=(FollowUp("ring", planned[0].lane, min(len(planned), 1000)),))
 
     def beat(self, beats: Sequence[Beat], lease: timedelta) -> Sequence[BeatAnswer]:
         """Renew leases."""
@@ -181,11 +181,7 @@ class InMemoryTaskRepository:
         """Return lanes with runnable work that nobody takes."""
         with self._state.locked() as now:
             limit = now - self._state.engine.watchdog_period
-            return [
-                lane
-                for lane, row in self._state.lanes.items()
-                if (row.last_claim_at is None or row.last_claim_at < limit) and self.runnable(lane, 1)
-            ]
+            return [lane for lane in self._state.lanes if self._state.waiting_since(lane, limit)]
 
     def pause(self, reason: str, by: str, until: datetime | None) -> None:
         """Let nothing be claimed."""
@@ -270,9 +266,11 @@ class InMemoryTaskRepository:
         )
 
     def _beat(self, beat: Beat, lease_until: datetime) -> BeatAnswer:
-        task = self._state.tasks[beat.task_id]
+        task = self._state.tasks.get(beat.task_id)
+        if task is None:
+            return BeatAnswer(beat.task_id, "lost", stopping=False)
         job = self._state.jobs[task.job_id]
-        stopping = job.stop_to is not None and job.revision == task.revision
+        stopping = job.stop_to is not None and job.completed_at is None and job.revision == task.revision
         if task.fence != beat.fence or task.status is not TaskStatus.PROCESSING:
             return BeatAnswer(beat.task_id, "lost", stopping)
         task.lease_until, task.heartbeat_at = lease_until, self._state.clock.now()
@@ -294,11 +292,16 @@ class InMemoryTaskRepository:
             ]
             return sorted(tasks, key=lambda task: task.key)
 
+    def _first_of_ranks(self, lane: str) -> list[TaskRow]:
+        # What waits for its time has that time as its turn, so the first of a rank is due first.
+        queued = sorted((self._state.tasks[name] for name in self._state.queued[lane]), key=_order)
+        return list({task.rank: task for task in reversed(queued)}.values())
+
     def _due(self, lane: str, now: datetime) -> datetime | None:
         if self._state.paused():
             due = self._state.engine.paused_until
         else:
-            tasks = [self._state.tasks[name] for name in self._state.queued[lane]]
+            tasks = self._first_of_ranks(lane)
             leased = [self._state.tasks[name] for name in self._state.leased]
             ends = [task.lease_until for task in leased if task.lane == lane and task.lease_until]
             due = min([task.run_after for task in tasks] + ends, default=None)

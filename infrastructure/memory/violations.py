@@ -34,13 +34,11 @@ def _of_tasks(state: EngineState, limit: datetime, now: datetime) -> Iterator[Vi
 
 
 def _of_lanes(state: EngineState, limit: datetime, now: datetime) -> Iterator[ViolationRecord]:
-    for lane, row in state.lanes.items():
-        waiting = any(state.tasks[name].run_after < limit for name in state.queued[lane])
-        silent = row.last_claim_at is None or row.last_claim_at < limit
-        if waiting and silent and not state.paused():
-            overdue = (now - row.last_claim_at).total_seconds() if row.last_claim_at else 0.0
+    for lane in state.lanes:
+        since = state.waiting_since(lane, limit)
+        if since is not None:
             what = f"lane {lane} has runnable tasks and has claimed nothing"
-            yield ViolationRecord("lane.silent", what, overdue)
+            yield ViolationRecord("lane.silent", what, (now - since).total_seconds())
 
 
 def _of_jobs(state: EngineState, limit: datetime, now: datetime) -> Iterator[ViolationRecord]:

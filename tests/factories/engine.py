@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from core import identity
 from core.declaration import Stage
@@ -79,6 +79,22 @@ def end_of(task: ClaimedTask, outcome: Outcome, **fields: Any) -> TaskEnd:
     return TaskEnd(task.task_id, task.fence, outcome, **fields)
 
 
+class Tamper(Protocol):
+    """What no call of the engine does: rows as a bug or a hand would leave them."""
+
+    def close_stage(self, job_id: str) -> None:
+        """Leave a job's running stage without an open slot, its tasks cancelled."""
+        ...
+
+    def forget_tasks(self, job_id: str) -> None:
+        """Lose every task of a job."""
+        ...
+
+    def unpublish(self, job_id: str) -> None:
+        """Say that what a job published was taken back."""
+        ...
+
+
 @dataclass
 class EngineStore:
     """Repositories and effects on the same rows.
@@ -89,6 +105,7 @@ class EngineStore:
         effects: The effects.
         catalogue: What effects write to.
         advance: Lets time pass for the rows: their instants lie that much further back.
+        tamper: Breaks rows.
     """
 
     jobs: JobRepository
@@ -96,6 +113,7 @@ class EngineStore:
     effects: Effects
     catalogue: CatalogueReader
     advance: Callable[[timedelta], None]
+    tamper: Tamper
 
     def submit(self, name: str = "a", stages: Sequence[Stage] = ONE_STAGE, **options: Any) -> SubmitAnswer:
         return self.jobs.submit(new_job(name, stages, **options))

@@ -102,7 +102,8 @@ RETURNS TABLE (task_id text, answer text, stopping boolean) LANGUAGE sql AS $$
            CASE WHEN k.task_id IS NOT NULL THEN 'kept'
                 WHEN t.fence IS DISTINCT FROM b.fence THEN 'lost'
                 ELSE 'skipped' END,
-           coalesce(j.stop_to IS NOT NULL, false)
+           -- A job that was stopped has ended when it is cleaned up: that goes on.
+           coalesce(j.stop_to IS NOT NULL AND j.completed_at IS NULL, false)
       FROM beats b
       LEFT JOIN kept k ON k.task_id = b.task_id
       LEFT JOIN app.tasks t ON t.task_id = b.task_id

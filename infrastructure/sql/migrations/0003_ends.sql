@@ -47,7 +47,9 @@ RETURNS text LANGUAGE sql STABLE AS $$
     END
 $$;
 
--- Lock the tasks in order of key and answer each end: `ended`, `already` or `lost`.
+-- Lock the tasks in order of key and answer each end: `ended`, `already` or `lost`. An end that is
+-- named twice is one. Whether a job stops is read here and made sure of in app.follow_ends_v1,
+-- whose turn in the order of locks it is; a stop is never taken back.
 CREATE FUNCTION app.classify_ends_v1(
     p_ids text[], p_fences bigint[], p_outcomes text[], p_results jsonb[], p_errors jsonb[],
     p_delays interval[], p_max_rescues integer)
@@ -55,17 +57,7 @@ RETURNS app.task_end[] LANGUAGE plpgsql AS $$
 DECLARE
     v_ends app.task_end[];
 BEGIN
-    -- Whoever puts a task back to queued must know that its job is not stopping, and keep it so. A
-    -- stop is never taken back, so a job that is seen to be stopping needs no lock.
     PERFORM 1 FROM app.tasks t WHERE t.task_id = ANY (p_ids) ORDER BY t.task_id FOR UPDATE;
-    PERFORM 1
-       FROM app.jobs j
-      WHERE j.stop_to IS NULL AND j.job_id IN (
-                SELECT t.job_id
-                  FROM unnest(p_ids, p_outcomes) AS e (task_id, outcome)
-                  JOIN app.tasks t ON t.task_id = e.task_id
-                 WHERE e.outcome NOT IN ('completed', 'failed', 'cancelled'))
-      ORDER BY j.job_id FOR SHARE;
     SELECT array_agg(ROW(
                t.task_id, t.job_id, t.revision, t.stage, t.slot, t.kind, t.lane, e.fence,
                CASE WHEN t.fence = e.fence AND t.completed_at IS NULL THEN 'ended'
@@ -77,8 +69,10 @@ BEGIN
                e.result, e.error, e.delay, t.worker, t.claimed_at)::app.task_end
                ORDER BY t.task_id)
       INTO v_ends
-      FROM unnest(p_ids, p_fences, p_outcomes, p_results, p_errors, p_delays)
-           AS e (task_id, fence, outcome, result, error, delay)
+      FROM (SELECT DISTINCT ON (n.task_id, n.fence) n.*
+              FROM unnest(p_ids, p_fences, p_outcomes, p_results, p_errors, p_delays) WITH ORDINALITY
+                   AS n (task_id, fence, outcome, result, error, delay, place)
+             ORDER BY n.task_id, n.fence, n.place) AS e
       JOIN app.tasks t ON t.task_id = e.task_id
       JOIN app.jobs j ON j.job_id = t.job_id;
     RETURN app.name_limits_v1(coalesce(v_ends, '{}'));
@@ -135,12 +129,15 @@ CREATE FUNCTION app.write_ends_v1(p_ends app.task_end[]) RETURNS void LANGUAGE s
            CASE WHEN e.outcome <> 'completed' THEN e.error END
       FROM unnest(p_ends) AS e
      WHERE e.answer = 'ended' AND (e.worker IS NOT NULL OR e.outcome = 'failed');
+$$;
 
+-- The end of a clean-up task is the end of its job's clean-up.
+CREATE FUNCTION app.note_cleanups_v1(p_ends app.task_end[]) RETURNS void LANGUAGE sql AS $$
     UPDATE app.jobs j
        SET cleanup = CASE e.outcome WHEN 'completed' THEN 'done' ELSE 'failed' END, updated_at = now()
       FROM unnest(p_ends) AS e
      WHERE e.kind = 'cleanup' AND e.answer = 'ended' AND e.outcome IN ('completed', 'failed', 'cancelled')
-       AND j.job_id = e.job_id AND j.revision = e.revision;
+       AND j.job_id = e.job_id AND j.revision = e.revision
 $$;
 
 -- Count the ends in their slots; return the stages that have no open slot left.
@@ -173,12 +170,17 @@ BEGIN
             RETURNING s.job_id, s.revision, s.stage, s.open
         ), emptied AS (
             SELECT job_id, revision, stage, count(*)::integer AS slots FROM counted WHERE open = 0
-             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+             GROUP BY 1, 2, 3
+        ), held AS (
+            SELECT g.job_id, g.revision, g.number, m.slots
+              FROM app.stages g
+              JOIN emptied m ON (g.job_id, g.revision, g.number) = (m.job_id, m.revision, m.stage)
+             ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g
         ), closed AS (
             UPDATE app.stages g
-               SET open_slots = g.open_slots - m.slots
-              FROM emptied m
-             WHERE (g.job_id, g.revision, g.number) = (m.job_id, m.revision, m.stage)
+               SET open_slots = g.open_slots - h.slots
+              FROM held h
+             WHERE (g.job_id, g.revision, g.number) = (h.job_id, h.revision, h.number)
             RETURNING g.job_id, g.revision, g.number, g.open_slots
         )
         SELECT c.job_id, c.revision, c.number FROM closed c WHERE c.open_slots = 0;
@@ -197,6 +199,7 @@ BEGIN
     v_ends := app.classify_ends_v1(p_ids, p_fences, p_outcomes, p_results, p_errors, p_delays, p_max_rescues);
     PERFORM app.write_ends_v1(v_ends);
     v_follow_ups := app.follow_ends_v1(v_ends, ARRAY(SELECT c::app.stage_ref FROM app.count_ends_v1(v_ends) AS c));
+    PERFORM app.note_cleanups_v1(v_ends);
     SELECT coalesce(jsonb_agg(jsonb_build_array(e.task_id, e.answer, e.outcome)), '[]')
       INTO answers FROM unnest(v_ends) AS e;
     SELECT coalesce(jsonb_agg(jsonb_build_array(f.action, f.subject, f.number)), '[]')

@@ -136,7 +136,9 @@ BEGIN
          GROUP BY e.outcome IN ('release', 'rescue'), e.lane);
     FOR v_ref IN
         SELECT e.job_id, e.revision, e.stage,
-               bool_or(e.kind = 'plan') OR bool_or(c.job_id IS NOT NULL) AS finished,
+               bool_or(e.kind = 'plan' AND e.outcome IN ('completed', 'failed', 'cancelled'))
+                   OR bool_or(c.job_id IS NOT NULL) AS finished,
+               bool_or(e.outcome NOT IN ('completed', 'failed', 'cancelled')) AS put_back,
                (array_agg(e.error || jsonb_build_object('task_id', e.task_id) ORDER BY e.task_id)
                    FILTER (WHERE e.outcome = 'failed' AND (e.kind = 'plan' OR g.on_task_failure = 'stop')))[1]
                    AS fatal
@@ -145,17 +147,36 @@ BEGIN
           LEFT JOIN unnest(p_closed) AS c
                  ON c.job_id = e.job_id AND c.revision = e.revision AND c.stage = e.stage
          WHERE e.answer = 'ended' AND e.kind IN ('work', 'plan')
-           AND e.outcome IN ('completed', 'failed', 'cancelled')
          GROUP BY e.job_id, e.revision, e.stage
-        HAVING bool_or(e.kind = 'plan') OR bool_or(c.job_id IS NOT NULL) OR bool_or(e.outcome = 'failed')
+        HAVING bool_or(e.kind = 'plan') OR bool_or(c.job_id IS NOT NULL) OR bool_or(e.outcome NOT IN ('completed', 'cancelled'))
          ORDER BY e.job_id
     LOOP
+        IF v_ref.put_back THEN
+            PERFORM app.hold_running_v1(v_ref.job_id, v_ref.finished OR v_ref.fatal IS NOT NULL);
+        END IF;
         IF v_ref.finished OR v_ref.fatal IS NOT NULL THEN
             v_follow_ups := v_follow_ups
                 || app.follow_stage_v1(v_ref.job_id, v_ref.revision, v_ref.stage, v_ref.finished, v_ref.fatal);
         END IF;
     END LOOP;
     RETURN v_follow_ups;
+END
+$$;
+
+-- Keep a job from stopping until the end of the transaction, which puts tasks of it back into the
+-- queue; if it stops already, the whole transaction begins again and sees it.
+CREATE FUNCTION app.hold_running_v1(p_job_id text, p_to_write boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_stop_to text;
+BEGIN
+    IF p_to_write THEN
+        SELECT stop_to INTO v_stop_to FROM app.jobs WHERE job_id = p_job_id FOR NO KEY UPDATE;
+    ELSE
+        SELECT stop_to INTO v_stop_to FROM app.jobs WHERE job_id = p_job_id FOR SHARE;
+    END IF;
+    IF v_stop_to IS NOT NULL THEN
+        RAISE EXCEPTION 'job % is stopping', p_job_id USING ERRCODE = 'serialization_failure';
+    END IF;
 END
 $$;
 

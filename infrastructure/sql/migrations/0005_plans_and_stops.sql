@@ -81,6 +81,9 @@ BEGIN
                 v_plan.fence, 'ended', 'cancelled', NULL, NULL, NULL, NULL, NULL)::app.task_end]);
             v_follow_ups := app.finish_stage_v1(v_job, v_plan.stage);
             answer := 'stopped';
+        ELSIF v_plan.task_id IS NULL AND app.has_closed_stage_v1(v_job) THEN
+            v_follow_ups := app.finish_stage_v1(v_job, v_job.stage);
+            answer := 'stopped';
         ELSE
             v_follow_ups := ARRAY[ROW('cancel', p_job_id, v_job.revision)::app.follow_up];
         END IF;
@@ -88,6 +91,13 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_array(f.action, f.subject, f.number)), '[]')
       INTO follow_ups FROM unnest(v_follow_ups) AS f;
 END
+$$;
+
+-- Whether the job's stage has nothing left that could end and so end it; call under the job's lock.
+CREATE FUNCTION app.has_closed_stage_v1(p_job app.jobs) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM app.stages
+                    WHERE job_id = p_job.job_id AND revision = p_job.revision AND number = p_job.stage
+                      AND status IN ('planning', 'processing') AND open_slots = 0)
 $$;
 
 CREATE FUNCTION app.open_plan_v1(p_job app.jobs) RETURNS text LANGUAGE sql STABLE AS $$

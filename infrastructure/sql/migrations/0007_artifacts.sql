@@ -12,6 +12,10 @@ DECLARE
     v_mine app.artifacts;
 BEGIN
     SELECT * INTO v_task FROM app.tasks t WHERE t.task_id = p_task_id;
+    SELECT o.owner INTO owner FROM app.live_owner_v1(p_kind, p_location, v_task.job_id, v_task.revision) AS o (owner);
+    IF owner IS NOT NULL THEN
+        RETURN;
+    END IF;
     INSERT INTO app.artifacts AS a (kind, location, job_id, revision, task_id, role, state, target)
     VALUES (p_kind, p_location, v_task.job_id, v_task.revision, p_task_id, p_role, 'writing', p_target)
     ON CONFLICT (kind, location) WHERE state IN ('reserved', 'writing') DO UPDATE
@@ -28,6 +32,17 @@ BEGIN
     SELECT a.etag INTO live_etag FROM app.artifacts a
      WHERE a.kind = p_kind AND a.location = p_location AND a.state = 'live';
 END
+$$;
+
+-- The job that stands in the way of a claim's write because its artifact is live there. A place that
+-- the submission reserved was judged there: it may belong to a job that is to be replaced.
+CREATE FUNCTION app.live_owner_v1(p_kind text, p_location text, p_job_id text, p_revision integer) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT a.job_id FROM app.artifacts a
+     WHERE a.kind = p_kind AND a.location = p_location AND a.state = 'live' AND a.job_id <> p_job_id
+       AND NOT EXISTS (SELECT 1 FROM app.artifacts m
+                        WHERE m.kind = p_kind AND m.location = p_location AND m.job_id = p_job_id
+                          AND m.revision = p_revision AND m.state IN ('reserved', 'writing'))
 $$;
 
 -- Record what was written. Call under the held fence.

@@ -27,12 +27,14 @@ SELECT 'lease.expired' AS code, t.job_id, t.task_id, now() - t.lease_until AS ov
   FROM app.tasks t, law
  WHERE t.status = 'processing' AND t.lease_until < now() - law.patience
 UNION ALL
-SELECT 'lane.silent', NULL, NULL, now() - l.last_claim_at,
+-- A lane is as silent as its oldest runnable task is old: one that never had work has claimed nothing.
+SELECT 'lane.silent', NULL, NULL, now() - greatest(l.last_claim_at, w.since),
        'lane ' || l.lane || ' has runnable tasks and has claimed nothing'
-  FROM app.lanes l, law
- WHERE NOT law.paused AND coalesce(l.last_claim_at < now() - law.patience, true)
-   AND EXISTS (SELECT 1 FROM app.tasks t
-                WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - law.patience)
+  FROM law
+  JOIN app.lanes l ON NOT law.paused AND coalesce(l.last_claim_at < now() - law.patience, true)
+ CROSS JOIN LATERAL (SELECT min(t.run_after) AS since FROM app.tasks t
+                      WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - law.patience) AS w
+ WHERE w.since IS NOT NULL
 UNION ALL
 SELECT 'task.past_deadline', t.job_id, t.task_id, now() - t.deadline, 'the queued task is past its deadline'
   FROM app.tasks t, law

@@ -103,12 +103,13 @@ SELECT app.unschedule_bell_v1(%(lane)s);
 SELECT app.runnable_v1(%(lane)s, %(limit)s) AS runnable;
 
 -- silent_lanes
--- Lanes that have runnable work and have claimed nothing for a watchdog period.
+-- Lanes that have claimed nothing for a watchdog period, though work was runnable all the while.
 SELECT l.lane
   FROM app.lanes l, app.engine e
  WHERE NOT app.is_paused_v1()
    AND coalesce(l.last_claim_at < now() - e.watchdog_period, true)
-   AND app.runnable_v1(l.lane, 1) > 0
+   AND EXISTS (SELECT 1 FROM app.tasks t
+                WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - e.watchdog_period)
  ORDER BY l.lane;
 
 -- pause
