@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from core.blob_names import normalised_blob_name
+from core.crs_texts import can_be_crs
 from core.declaration import Location, PreviousResults, ResourceCheck, Stage, TaskPlan
 from core.errors import InvalidInput
 from core.item_ids import ID_PATTERN, item_id
@@ -18,6 +19,9 @@ Tier = Literal["visualization", "analysis", "archive"]
 Resampling = Literal["nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average", "mode", "rms"]
 
 TIERS: tuple[Tier, ...] = ("analysis", "visualization", "archive")
+# File systems take 255 bytes, of which the names of outputs and of work files need some.
+_LONGEST_FILE_NAME = 200
+_LONGEST_ENDING = "_cog_visualization.tif"
 CONTAINER_PATTERN = r"^[a-z0-9](?:-?[a-z0-9]){2,62}$"
 
 
@@ -76,15 +80,33 @@ class ProcessRasterParameters(JobParameters):
         default="fail", description="What to do where another job has published."
     )
 
-    @field_validator("blob_name", "output_folder")
+    @field_validator("blob_name")
     @classmethod
-    def _is_a_blob_name(cls, value: str | None) -> str | None:
-        return None if value is None else _checked_name(value)
+    def _is_a_file_name(cls, value: str) -> str:
+        nbytes = len(PurePosixPath(_checked_name(value)).name.encode())
+        if nbytes > _LONGEST_FILE_NAME:
+            raise ValueError(f"the file's own name has {nbytes} bytes, more than {_LONGEST_FILE_NAME}")
+        return value
+
+    @field_validator("output_folder")
+    @classmethod
+    def _leaves_room_for_the_outputs(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and "blob_name" in info.data:
+            stem = PurePosixPath(info.data["blob_name"]).stem
+            _checked_name(f"{_checked_name(value).strip('/')}/{stem}{_LONGEST_ENDING}")
+        return value
 
     @field_validator("sidecar_blobs")
     @classmethod
     def _are_blob_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_checked_name(name) for name in value)
+
+    @field_validator("target_crs", "input_crs")
+    @classmethod
+    def _can_be_a_crs(cls, value: str | None) -> str | None:
+        if value is not None and not can_be_crs(value):
+            raise ValueError("it is no code such as EPSG:32633, no WKT, PROJ string or PROJJSON")
+        return value
 
     @field_validator("output_container")
     @classmethod
@@ -93,13 +115,13 @@ class ProcessRasterParameters(JobParameters):
             raise ValueError(f"{value} holds sources; name a silver container")
         return value
 
-    @model_validator(mode="after")
-    def _jpeg_quality_fits(self) -> Self:
-        if self.jpeg_quality is not None and self.output_tier not in ("visualization", "all"):
-            raise ValueError(
-                f"jpeg_quality goes with output_tier visualization or all, not {self.output_tier}"
-            )
-        return self
+    @field_validator("jpeg_quality")
+    @classmethod
+    def _goes_with_the_tier(cls, value: int | None, info: ValidationInfo) -> int | None:
+        tier = info.data.get("output_tier", "all")
+        if value is not None and tier not in ("visualization", "all"):
+            raise ValueError(f"it goes with output_tier visualization or all, not {tier}")
+        return value
 
     @property
     def targets(self) -> dict[Tier, str]:

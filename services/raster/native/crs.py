@@ -1,21 +1,19 @@
 """Coordinate reference systems: parsed, named and compared as objects, never as strings."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import rasterio
 from rasterio.crs import CRS
 
+from core.crs_texts import can_be_crs
 from core.errors import TaskFailed
 from services.raster.codes import CRS_ASSUMED, CRS_MISMATCH, CRS_MISSING, CRS_UNKNOWN
 from services.raster.findings import Findings
 from services.raster.native.gdal_errors import GDAL_ERRORS
 
 CrsSource = Literal["file", "confirmed", "input_crs", "sidecar", "gcps", "rpcs"]
-# Anything else GDAL may take for a file or an address.
-_PLAUSIBLE: Final = re.compile(r"\s*(?:[A-Za-z_]+:[A-Za-z0-9]+\s*$|[A-Za-z]+\s*\[|\+proj=|\{)")
 WGS84 = CRS.from_epsg(4326)
 
 
@@ -26,7 +24,7 @@ def parse_crs(text: str, parameter: str) -> CRS:
         TaskFailed: ``raster.crs_unknown``.
     """
     message = f"{parameter} {text[:200]!r} is no known coordinate reference system"
-    if not _PLAUSIBLE.match(text):
+    if not can_be_crs(text):
         raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter)
     try:
         # Without the Env, PROJ's complaint would go to stderr as well.
