@@ -17,11 +17,17 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient
+from psycopg import connect
 
 from local.binaries import CHECKOUT
+from tests.fixtures.processes import wait_until
 
-# Short enough that a test need not wait a minute for a dead worker's lease.
-_SETTINGS = {"ENGINE_LEASE_SECONDS": "4", "ENGINE_HEARTBEAT_SECONDS": "1"}
+# Short enough that a test need not wait a minute for a dead worker's lease, or for a hanging child.
+_SETTINGS = {
+    "ENGINE_LEASE_SECONDS": "4",
+    "ENGINE_HEARTBEAT_SECONDS": "1",
+    "ENGINE_CHILD_DEADLINE_SECONDS": "60",
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,41 @@ class RunningSystem:
         with self.blobs as service:
             service.get_blob_client("bronze-rasters", name).upload_blob(content, overwrite=True)
 
+    def query(self, statement: str, *values: Any) -> list[Any]:
+        """Return the first column of what a statement finds in the app database."""
+        with connect(self.variables["DATABASE_URL"]) as connection:
+            return [row[0] for row in connection.execute(statement, values)]
+
+    def tasks(self, job_id: str, stage: int) -> list[dict[str, Any]]:
+        """Return the tasks of a stage."""
+        found: list[dict[str, Any]] = self.request("GET", f"/api/jobs/{job_id}/tasks?stage={stage}").body[
+            "items"
+        ]
+        return found
+
+    def children(self, job_id: str) -> list[psutil.Process]:
+        """Return the processes in which native code works for a job."""
+        tasks = set(self.query("SELECT task_id FROM app.tasks WHERE job_id = %s", job_id))
+        return [process for process in self._isolated() if _workspace(process)[:32] in tasks]
+
+    def child(self, job_id: str, stage: int) -> psutil.Process:
+        """Wait until native code works for a job in a stage, and return its process."""
+        found: list[psutil.Process] = []
+
+        def works() -> bool:
+            tasks = self.query(
+                "SELECT task_id FROM app.tasks WHERE (job_id, stage) = (%s, %s)", job_id, stage
+            )
+            found[:] = [process for process in self._isolated() if _workspace(process)[:32] in tasks]
+            return bool(found)
+
+        wait_until(works, 120)
+        return found[0]
+
+    def _isolated(self) -> list[psutil.Process]:
+        descendants = [child for worker in self.workers() for child in worker.children(recursive=True)]
+        return [process for process in descendants if _workspace(process)]
+
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes of the Functions host."""
         found = []
@@ -81,6 +122,33 @@ class RunningSystem:
             if "local.functions_host.worker" in line and str(self.home) in line:
                 found.append(process)
         return found
+
+
+def _workspace(process: psutil.Process) -> str:
+    """Return the name of the task's directory that a process works in, empty if it is in none."""
+    try:
+        directory = Path(process.cwd())
+    except psutil.Error:
+        return ""
+    return directory.name if directory.parent.name == "terrane" else ""
+
+
+@pytest.fixture(scope="session")
+def trap() -> Iterator[socket.socket]:
+    """Listen where nothing should ever connect."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def rasters(trap: socket.socket) -> Iterator[Path]:
+    """Return a directory of rasters, good and bad."""
+    with tempfile.TemporaryDirectory(prefix="terrane-rasters-") as folder:
+        address = f"127.0.0.1:{trap.getsockname()[1]}"
+        command = [sys.executable, "-m", "tests.acceptance.rasters", folder, address]
+        subprocess.run(command, cwd=CHECKOUT, check=True)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

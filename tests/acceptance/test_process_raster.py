@@ -6,7 +6,6 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from psycopg import connect
 
 from local.binaries import CHECKOUT
@@ -66,49 +65,6 @@ def test_a_place_that_another_job_owns_is_not_overwritten(terrane: "RunningSyste
 
     assert (second.status, second.body["code"]) == (409, "artifact.owned")
     assert first.body["job_id"] in second.body["detail"]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "parameter"),
-    [
-        ({"container_name": "bronze-rasters", "blob_name": "missing.tif"}, "blob_name"),
-        ({"container_name": "no-such-container", "blob_name": "x.tif"}, "container_name"),
-        ({"container_name": "bronze-rasters", "blob_name": "../secrets.tif"}, "blob_name"),
-        ({"container_name": "bronze-rasters"}, "blob_name"),
-    ],
-)
-def test_bad_input_is_refused_at_submission(
-    terrane: "RunningSystem", parameters: dict[str, Any], parameter: str
-) -> None:
-    answer = terrane.submit("process_raster_v2", **parameters)
-
-    assert answer.status == 422
-    assert parameter in {error["parameter"] for error in answer.body["errors"]}
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("text.tif", b"This is no raster at all."),
-        ("truncated.tif", SAMPLE.read_bytes()[:-20_000]),
-        ("sources.vrt", b'<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>'),
-        ("stream.tif", b'{"type": "gdal_streamed_alg", "command_line": "gdal raster pipeline"}'),
-    ],
-)
-def test_what_is_no_good_raster_fails_with_a_code_and_leaves_nothing(
-    terrane: "RunningSystem", name: str, content: bytes
-) -> None:
-    terrane.upload(name, content)
-
-    receipt = terrane.submit("process_raster_v2", container_name="bronze-rasters", blob_name=name)
-    job = terrane.ended(receipt.body["job_id"])
-
-    assert job["status"] == "failed"
-    assert job["error"]["code"].startswith("raster.")
-    assert job["error"]["remedy"]
-    with terrane.blobs as service:
-        stem = name.rsplit(".", 1)[0]
-        assert not list(service.get_container_client("silver-cogs").list_blobs(name_starts_with=stem))
 
 
 def test_a_killed_worker_costs_one_lease_and_nothing_else(terrane: "RunningSystem") -> None:
