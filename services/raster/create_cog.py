@@ -7,13 +7,13 @@ from pydantic import BaseModel
 
 from core.handler import TaskContext, task_handler
 from core.ports.blobs import BlobRef, WriteOptions
+from services.findings import Finding
 from services.raster.fetching import fetch
 from services.raster.handover import PublishedCog, PublishedFile, RasterSource, WrittenRaster
 from services.raster.models import (
     CogDescription,
     CogWritten,
     DescribeCog,
-    Finding,
     RasterReport,
     ThumbnailWritten,
     WriteCog,

@@ -3,7 +3,8 @@
 from pydantic import AwareDatetime, BaseModel
 
 from core.ports.blobs import BlobRef
-from services.raster.models import CogDescription, CogWritten, Finding, RasterReport
+from services.findings import Finding
+from services.raster.models import CogDescription, CogWritten, RasterReport
 from services.raster.tiers import OutputTier
 
 

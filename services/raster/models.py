@@ -5,11 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import ErrorCode
 from core.json import JsonObject
+from services.findings import Finding
 from services.raster.tiers import OutputTier, RasterType, RequestedType, Resampling
 
-Severity = Literal["info", "warning", "error"]
 Bounds = tuple[float, float, float, float]
 Affine6 = tuple[float, float, float, float, float, float]
 # JSON has no NaN, so the three values that it lacks are written as STAC writes them.
@@ -22,20 +21,6 @@ class Model(BaseModel):
     """Frozen, and refuses fields that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Finding(Model):
-    """One thing that a look at a raster brought up."""
-
-    severity: Severity
-    code: str
-    message: str
-    remedy: str
-
-
-def finding(severity: Severity, code: ErrorCode, message: str) -> Finding:
-    """Make a finding of a documented code."""
-    return Finding(severity=severity, code=code.code, message=message, remedy=code.remedy)
 
 
 def nodata_json(value: float | None) -> NoData:

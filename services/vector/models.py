@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import ErrorCode
 from core.json import JsonObject
+from services.findings import Finding
 
-Severity = Literal["info", "warning", "error"]
 Bounds = tuple[float, float, float, float]
 FileExtension = Literal[
     "csv",
@@ -76,20 +75,6 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Finding(Model):
-    """One thing that reading a vector file brought up."""
-
-    severity: Severity
-    code: str
-    message: str
-    remedy: str
-
-
-def finding(severity: Severity, code: ErrorCode, message: str) -> Finding:
-    """Make a finding of a documented code."""
-    return Finding(severity=severity, code=code.code, message=message, remedy=code.remedy)
-
-
 class ConverterOptions(Model):
     """What the caller says of the file; what is not given is found out.
 
@@ -115,7 +100,7 @@ class ConverterOptions(Model):
     layer_name: str | None = None
     kml_name: str | None = None
     shp_name: str | None = None
-    max_bad_rows_percent: float = Field(default=0.0, ge=0, le=100)
+    max_bad_rows_percent: float = Field(default=10.0, ge=0, le=100)
 
 
 class Simplify(Model):
@@ -201,7 +186,9 @@ class ChunkFile(Model):
     """A Parquet file in the workspace, complete as soon as it is there under this name.
 
     Its columns are ``geom`` (binary: little-endian ISO WKB, or null), ``source_fid`` (int64) and
-    the attributes under their sanitised names.
+    the attributes under their sanitised names. Geometries are single or multi, with Z or without, as
+    the rows have them, for only the last row tells the table's type: `services.vector.wkb.conform`
+    makes those of the fast path fit it.
 
     Args:
         name: ``chunk_00000.parquet`` and so on.

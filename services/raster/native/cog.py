@@ -11,9 +11,9 @@ from rasterio.shutil import copy
 
 from core.errors import TaskFailed
 from core.isolation import Child
+from services.findings import Findings
 from services.raster.codes import CORRUPT, RESAMPLING_INVALID
 from services.raster.disk import require_disk
-from services.raster.findings import Findings
 from services.raster.models import CogWritten, WriteCog
 from services.raster.native.crs import crs_name, parse_crs
 from services.raster.native.extent import place

@@ -9,8 +9,8 @@ from rasterio.crs import CRS
 
 from core.crs_texts import can_be_crs
 from core.errors import TaskFailed
+from services.findings import Findings
 from services.raster.codes import CRS_ASSUMED, CRS_MISMATCH, CRS_MISSING, CRS_UNKNOWN
-from services.raster.findings import Findings
 from services.raster.native.gdal_errors import GDAL_ERRORS
 
 CrsSource = Literal["file", "confirmed", "input_crs", "sidecar", "gcps", "rpcs"]

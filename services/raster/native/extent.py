@@ -10,8 +10,8 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from rasterio.warp import transform
 
+from services.findings import Findings
 from services.raster.codes import ANTIMERIDIAN, EXTENT_IMPOSSIBLE, EXTENT_SUSPICIOUS, POLE
-from services.raster.findings import Findings
 from services.raster.models import Bounds
 from services.raster.native.crs import WGS84
 from services.raster.native.gdal_errors import GDAL_ERRORS

@@ -9,8 +9,8 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import calculate_default_transform
 
+from services.findings import Findings
 from services.raster.codes import OUTPUT_TOO_LARGE
-from services.raster.findings import Findings
 from services.raster.models import Bounds
 from services.raster.native.crs import crs_name, same_crs
 from services.raster.native.extent import Placement, transform_points

@@ -11,9 +11,9 @@ from rasterio.io import DatasetReader
 
 from core.errors import TaskFailed
 from core.isolation import Child
+from services.findings import Findings
 from services.raster.codes import EXTENT_IMPOSSIBLE, PAGES_IGNORED
 from services.raster.disk import required_disk
-from services.raster.findings import Findings
 from services.raster.models import (
     InspectRaster,
     OutputEstimate,

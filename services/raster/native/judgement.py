@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from services.findings import Findings, Severity
 from services.raster.codes import (
     BIT_DEPTH_CLASSES,
     BIT_DEPTH_INTEGERS,
@@ -16,8 +17,7 @@ from services.raster.codes import (
     TYPE_MISMATCH,
     TYPE_UNCERTAIN,
 )
-from services.raster.findings import Findings
-from services.raster.models import BandOverview, DetectedType, InspectRaster, Severity
+from services.raster.models import BandOverview, DetectedType, InspectRaster
 from services.raster.native.pixels import Look
 from services.raster.native.source import Source
 from services.raster.tiers import RasterType, tier_suits

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rasterio.enums import ColorInterp
 
 from core.errors import TaskFailed
+from services.findings import Findings
 from services.raster.codes import TIER_UNSUITABLE, VALIDITY_ADDED
-from services.raster.findings import Findings
 from services.raster.models import Validity, WriteCog
 from services.raster.native.grid import TargetGrid
 from services.raster.native.source import Source

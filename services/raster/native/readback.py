@@ -12,8 +12,8 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from core.errors import TaskFailed
+from services.findings import Findings
 from services.raster.codes import COG_INVALID
-from services.raster.findings import Findings
 from services.raster.models import CogWritten, Validity, nodata_json
 from services.raster.native.crs import crs_name, same_crs
 from services.raster.native.existing import passes_validation

@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine, AffineTransformer, GCPTransformer, RPCTransformer
 
+from services.findings import Findings
 from services.raster.codes import (
     BANDS_INVALID,
     COMPLEX_UNSUPPORTED,
@@ -26,7 +27,6 @@ from services.raster.codes import (
     NODATA_DIFFERS,
     NODATA_INVALID,
 )
-from services.raster.findings import Findings
 from services.raster.models import Georeferencing, Validity
 from services.raster.native.crs import WGS84, CrsSource, resolve_crs
 from services.raster.tiff_header import read_header

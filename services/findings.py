@@ -1,7 +1,28 @@
-"""Collect everything that is wrong with a raster before refusing it; imports no GDAL."""
+"""What a look at a file brings up; collects everything that is wrong before refusing it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from core.errors import ErrorCode, TaskFailed
-from services.raster.models import Finding, Severity, finding
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Finding(BaseModel):
+    """One thing that a look at a file brought up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Severity
+    code: str
+    message: str
+    remedy: str
+
+
+def finding(severity: Severity, code: ErrorCode, message: str) -> Finding:
+    """Make a finding of a documented code."""
+    return Finding(severity=severity, code=code.code, message=message, remedy=code.remedy)
 
 
 class Findings:
@@ -18,7 +39,7 @@ class Findings:
             self._first_error = (code, message)
 
     def raise_errors(self) -> None:
-        """Refuse the raster if anything was an error, telling all findings at once.
+        """Refuse the file if anything was an error, telling all findings at once.
 
         Raises:
             TaskFailed: With the first error's code, and ``findings`` in its details.

@@ -1,0 +1,1 @@
+"""Code that imports OGR and PROJ: imported in isolated children only."""

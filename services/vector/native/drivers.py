@@ -1,0 +1,45 @@
+"""Leave OGR one driver to open a file with.
+
+A driver given by name is not enough, because drivers open other files with other drivers. The
+list of drivers that a child has is short already; while a file is open it is one.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyogrio import _ogr
+
+from services.vector.models import Driver
+
+
+def _library() -> ctypes.CDLL:
+    """Return the GDAL that pyogrio is linked to, with the signatures of what is called here."""
+    gdal = ctypes.CDLL(_ogr.__file__)
+    gdal.GDALGetDriver.restype = ctypes.c_void_p
+    gdal.GDALGetDriver.argtypes = (ctypes.c_int,)
+    gdal.GDALGetDriverShortName.restype = ctypes.c_char_p
+    gdal.GDALGetDriverShortName.argtypes = (ctypes.c_void_p,)
+    gdal.GDALDeregisterDriver.argtypes = (ctypes.c_void_p,)
+    gdal.GDALRegisterDriver.argtypes = (ctypes.c_void_p,)
+    return gdal
+
+
+_GDAL = _library()
+
+
+@contextmanager
+def only(driver: Driver) -> Iterator[None]:
+    """Take every other driver away, and give them back at the end."""
+    others = [
+        handle
+        for handle in map(_GDAL.GDALGetDriver, range(_GDAL.GDALGetDriverCount()))
+        if _GDAL.GDALGetDriverShortName(handle) != driver.encode()
+    ]
+    for handle in others:
+        _GDAL.GDALDeregisterDriver(handle)
+    try:
+        yield
+    finally:
+        for handle in others:
+            _GDAL.GDALRegisterDriver(handle)
