@@ -37,6 +37,22 @@ class DatabaseSettings(BaseSettings):
         return None if value == "" else value
 
 
+class MaintenanceSettings(BaseSettings):
+    """The role that owns the schemas, for the routes that rebuild them; without it they refuse."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINTENANCE_")
+
+    user: str = Field(default="", description="Role that owns the schemas; empty: no rebuild over HTTP.")
+    password: SecretStr | None = Field(
+        default=None, description="Its password; without one an Entra ID token is used."
+    )
+
+    @field_validator("password", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class StorageSettings(BaseSettings):
     """The storage account and its zones."""
 
@@ -164,6 +180,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.database = DatabaseSettings()
+        self.maintenance = MaintenanceSettings()
         self.storage = StorageSettings()
         self.bus = BusSettings()
         self.engine = EngineSettings()

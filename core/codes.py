@@ -145,6 +145,11 @@ DATABASE_UNAVAILABLE = ErrorCode(
     "Try again later; /api/readyz shows when it is back.",
     retryable=True,
 )
+MAINTENANCE_JOBS_ACTIVE = ErrorCode(
+    "maintenance.jobs_active",
+    "Jobs would be lost",
+    "Wait until they have ended, or cancel them; pause first so that none begins. `force=yes` loses them.",
+)
 DIAGNOSTICS_TIMEOUT = ErrorCode(
     "diagnostics.timeout",
     "The question takes the database too long",

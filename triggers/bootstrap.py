@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar, overload
 
+from config.defaults import STACDefaults
 from config.settings import Settings
 from core.bells import Bells
 from core.cleanup import CleanUp
@@ -34,13 +35,16 @@ from infrastructure.diagnostics import PostgresDiagnostics
 from infrastructure.effects import PostgresEffects
 from infrastructure.isolation.runner import ForkServerRunner
 from infrastructure.job_repository import PostgresJobRepository
+from infrastructure.maintenance import Maintenance
 from infrastructure.message_queue import ServiceBusQueue
+from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
 from infrastructure.validators import Resources, resource_validators
 from jobs import ALL_JOBS
 from services import ALL_HANDLERS
+from services.stac.collections import system_collections
 
 VERSION = "0.1.0"
 
@@ -123,6 +127,25 @@ class App:
     def diagnostics(self) -> PostgresDiagnostics:
         """Return what the database tells of itself."""
         return PostgresDiagnostics(self.database)
+
+    @part
+    def maintenance(self) -> Maintenance | None:
+        """Return what rebuilds the database, if this app may."""
+        settings = self.settings.maintenance
+        if not settings.user:
+            return None
+        owner = self.settings.database.model_copy(
+            update={"user": settings.user, "password": settings.password}
+        )
+        database = Database(owner, database_password(owner), f"terrane maintenance {self.worker}")
+        return Maintenance(
+            database=database,
+            bootstrap=PgStacBootstrap(database, self.settings.database.user),
+            app_role=self.settings.database.user,
+            blobs=self.blobs,
+            container=self.settings.storage.temp,
+            collections=system_collections(STACDefaults.SYSTEM_COLLECTIONS),
+        )
 
     @part
     def catalogue(self) -> PgStacRepository:
