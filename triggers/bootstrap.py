@@ -23,6 +23,7 @@ from core.machine import CoreMachine, MachineLimits
 from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
+from core.ports.vectors import VectorStore
 from core.registry import Registry
 from core.submission import SubmissionService
 from core.watchdog import TaskWatchdog
@@ -42,6 +43,7 @@ from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
 from infrastructure.validators import Resources, resource_validators
+from infrastructure.vector_store import PostgisVectorStore
 from jobs import ALL_JOBS
 from services import ALL_HANDLERS
 from services.stac.collections import system_collections
@@ -153,6 +155,11 @@ class App:
         return PgStacRepository(self.database)
 
     @part
+    def tables(self) -> VectorStore:
+        """Return the vector tables."""
+        return PostgisVectorStore(self.database)
+
+    @part
     def effects(self) -> Effects:
         """Return the changes under the fence."""
         return PostgresEffects(self.database, self.catalogue)
@@ -259,6 +266,7 @@ class App:
             tasks=self.tasks,
             blobs=self.blobs,
             catalogue=self.catalogue,
+            tables=self.tables,
             effects=self.effects,
             isolation=self.isolation,
             clock=SystemClock(),
