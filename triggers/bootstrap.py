@@ -155,7 +155,7 @@ class App:
         return PgStacRepository(self.database)
 
     @part
-    def tables(self) -> VectorStore:
+    def vector_tables(self) -> VectorStore:
         """Return the vector tables."""
         return PostgisVectorStore(self.database)
 
@@ -266,7 +266,7 @@ class App:
             tasks=self.tasks,
             blobs=self.blobs,
             catalogue=self.catalogue,
-            tables=self.tables,
+            tables=self.vector_tables,
             effects=self.effects,
             isolation=self.isolation,
             clock=SystemClock(),

@@ -112,7 +112,7 @@ def memory_app(
         "queue": queue,
         "blobs": blobs,
         "catalogue": catalogue,
-        "tables": tables,
+        "vector_tables": tables,
         "effects": InMemoryEffects(state, catalogue, tables),
         "heart": Heart(tasks, settings.engine.lease),
     }
