@@ -107,7 +107,7 @@ class EngineSettings(BaseSettings):
     heavy_pace_ms: float = Field(default=1000, ge=0, description="The same for heavy tasks.")
     one_slot_up_to: int = Field(default=256, ge=1, description="Largest stage counted in one slot, in tasks.")
     slots: int = Field(default=16, ge=1, le=256, description="Slots of a larger stage.")
-    claim_batch: int = Field(default=50, ge=1, le=500, description="Most light tasks claimed at once.")
+    claim_batch: int = Field(default=100, ge=1, le=500, description="Most light tasks claimed at once.")
     invocation_seconds: float = Field(
         default=20, gt=0, description="How long an invocation goes on claiming light tasks."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 from core.models.claims import ClaimedTask, EndAnswer, Ended, FollowUp
@@ -16,8 +17,12 @@ _COUNTS = ("total", "queued", "processing", "completed", "failed", "cancelled")
 
 def pick(cls: type[T], row: Row, **more: Any) -> T:
     """Build a dataclass from the columns that bear its fields' names, and from `more`."""
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass type
-    return cls(**{name: row[name] for name in row if name in names} | more)
+    return cls(**{name: row[name] for name in _names(cls) if name in row} | more)
+
+
+@cache
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
 
 
 def job(row: Row, stages: Sequence[Row] = ()) -> JobRecord:
@@ -38,8 +43,7 @@ def task(row: Row) -> TaskRecord:
 
 def claimed(row: Row) -> ClaimedTask:
     """Return a claim from ``app.claim_v1``."""
-    error = row["error"] or {}
-    return pick(ClaimedTask, row, last_code=error.get("code"))
+    return pick(ClaimedTask, row)
 
 
 def follow_ups(value: Sequence[Sequence[Any]]) -> tuple[FollowUp, ...]:
