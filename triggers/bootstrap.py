@@ -61,7 +61,8 @@ _NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
         "services.raster.native.cog",
         "services.raster.native.description",
         "services.raster.native.thumbnail",
-    )
+    ),
+    "vector": ("services.vector.native.preparation",),
 }
 
 
