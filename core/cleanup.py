@@ -1,18 +1,25 @@
 """Cleaning up after a job: what it wrote and did not publish goes."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from core.declaration import PrefixTemplate
 from core.errors import NotFound
 from core.handler import TaskContext
 from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobStore, PreconditionFailed
 from core.ports.engine import ArtifactRecord, Effects, JobRepository
-from core.ports.vectors import TableName
 from core.publishing import parse_location
 from core.registry import Registry
 
 logger = logging.getLogger(__name__)
+
+# Blobs carry the store's clock and whole seconds, jobs the database's. A later revision begins when
+# this clean-up has ended, or when its lease has, which takes longer.
+_SKEW = timedelta(seconds=15)
+_DELETIONS = 1_000
 
 
 @dataclass(frozen=True)
@@ -27,37 +34,26 @@ class CleanUp:
         jobs: For the job's type.
         blobs: The store.
         effects: What was recorded.
+        containers: By default name, what this deployment calls its containers.
     """
 
     registry: Registry
     jobs: JobRepository
     blobs: BlobStore
     effects: Effects
+    containers: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, claim: ClaimedTask, context: TaskContext) -> dict[str, int]:
-        """Remove intermediates and unpublished outputs; return how many of each kind went, and bytes."""
-        removed = nbytes = tables = 0
+        """Remove intermediates and unpublished outputs; return how many blobs and bytes went."""
+        removed = nbytes = 0
         for record in self.effects.artifacts(claim.job_id, claim.revision):
-            if record.state != "writing":
-                continue
-            context.check()
-            if record.kind == "table":
-                tables += self._drop(claim, record)
-            elif record.kind == "blob":
+            if record.state == "writing" and record.kind == "blob":
+                context.check()
                 gone = self._remove(claim, record)
                 removed += gone
                 nbytes += gone and (record.nbytes or 0)
-        swept = self._sweep_prefixes(claim)
-        return {"blobs": removed + swept[0], "nbytes": nbytes + swept[1], "tables": tables}
-
-    def _drop(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
-        # A published table is what it is by the transaction that publishes it, and never half there.
-        dropped = False
-        if record.role == "intermediate":
-            with self.effects.transaction(claim) as transaction:
-                dropped = transaction.tables.drop(TableName.parse(record.location))
-        self.effects.close_artifact(claim, record, "deleted" if dropped else "released")
-        return int(dropped)
+        swept = self._sweep_prefixes(claim, context)
+        return {"blobs": removed + swept[0], "nbytes": nbytes + swept[1]}
 
     def _remove(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
         if record.role == "published" and self.effects.live_artifact("blob", record.location) is not None:
@@ -90,20 +86,38 @@ class CleanUp:
             return 0
         return int(self.blobs.delete(ref, if_match=found.etag))
 
-    def _sweep_prefixes(self, claim: ClaimedTask) -> tuple[int, int]:
-        job = self.registry.jobs.get(claim.job_type)
+    def _sweep_prefixes(self, claim: ClaimedTask, context: TaskContext) -> tuple[int, int]:
         record = self.jobs.get(claim.job_id)
-        if job is None or record is None:
+        job = self.registry.jobs.get(claim.job_type)
+        if job is None or record is None or record.completed_at is None or record.revision != claim.revision:
+            # A later revision is at work: what lies there is its own to clean up.
             return 0, 0
         count = nbytes = 0
-        for template in job.intermediate_blobs:
-            prefix = template.prefix.format(job_id=claim.job_id)
-            more = True
+        for template in resolved(job.intermediate_blobs, self.containers):
+            before = self._limit(template, record.job_id, record.completed_at)
+            more = before is not None
             while more:
+                context.check()
                 deletion = self.blobs.delete_blobs_by_prefix(
-                    template.container, prefix, modified_before=record.completed_at
+                    template.container, template.of(record.job_id), modified_before=before, limit=_DELETIONS
                 )
                 count += deletion.count
                 nbytes += deletion.nbytes
-                more = deletion.more
+                more = deletion.more and deletion.count > 0
         return count, nbytes
+
+    def _limit(self, template: PrefixTemplate, job_id: str, ended_at: datetime) -> datetime | None:
+        """Return the instant before which everything under the prefix is the job's; None: nothing is sure.
+
+        Where ids that share their beginning share a prefix, a live job keeps all of it, and its own
+        clean-up, or the orphan detector, removes what this job left.
+        """
+        sharing = self.jobs.with_prefix(template.key(job_id))
+        if any(ended is None for other, ended in sharing.items() if other != job_id):
+            return None
+        return ended_at if len(sharing) > 1 else ended_at + _SKEW
+
+
+def resolved(templates: Iterable[PrefixTemplate], containers: Mapping[str, str]) -> Sequence[PrefixTemplate]:
+    """Return templates with the containers that this deployment keeps under their default names."""
+    return [replace(each, container=containers.get(each.container, each.container)) for each in templates]

@@ -1,5 +1,6 @@
 """What a job type declares, and what its planners are given."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,12 @@ from core.ports.blobs import BlobRef
 ROW_VERSION = 1
 
 Identity = Literal["for_ever", "while_active"]
+
+_ID_LENGTH = 64
+# Ids cut shorter than this would share their folders.
+_TEMPLATE = re.compile(
+    r"(?P<parent>(?:[^/{}]+/)*)\{job_id(?:\[:(?P<length>[89]|[1-5]\d|6[0-3])\])?\}(?P<rest>/(?:[^/{}]+/)*)"
+)
 
 
 class Parallelism(StrEnum):
@@ -105,10 +112,50 @@ class ResourceCheck:
 
 @dataclass(frozen=True)
 class PrefixTemplate:
-    """Where a job type leaves intermediate blobs, e.g. ``temp/vector_etl/{job_id}/``."""
+    """Where a job type leaves intermediate blobs: ``temp/vector_etl/{job_id}/``, ``{job_id[:8]}/tiles/``.
+
+    The id, whole or cut to at least eight characters, is a folder of its own.
+
+    Args:
+        container: The container by its default name; a deployment that calls it otherwise knows.
+        prefix: At least two path segments, one of them the id, with a slash at the end.
+
+    Raises:
+        ValueError: The prefix could take more than one job's blobs.
+    """
 
     container: str
     prefix: str
+
+    def __post_init__(self) -> None:
+        """Refuse a template whose prefix is not a folder below or above the job's own."""
+        self._parts()
+
+    @property
+    def parent(self) -> str:
+        """Return the folder in which the folders of the jobs lie; empty: the container itself."""
+        return self._parts()[0]
+
+    def of(self, job_id: str) -> str:
+        """Return the prefix of a job, or of all jobs whose ids begin with `job_id`."""
+        parent, length, rest = self._parts()
+        return f"{parent}{job_id[:length]}{rest}"
+
+    def key(self, job_id: str) -> str:
+        """Return as much of a job's id as the prefix holds."""
+        return job_id[: self._parts()[1]]
+
+    def key_in(self, folder: str) -> str | None:
+        """Return the id, or its beginning, that a folder below `parent` is named for, if it is."""
+        parent, length, _ = self._parts()
+        name = folder.removeprefix(parent).removesuffix("/")
+        return name if re.fullmatch(rf"[0-9a-f]{{{length}}}", name) else None
+
+    def _parts(self) -> tuple[str, int, str]:
+        found = _TEMPLATE.fullmatch(self.prefix)
+        if found is None or (not found["parent"] and found["rest"] == "/"):
+            raise ValueError(f"{self.prefix!r} does not give each job a folder of its own")
+        return found["parent"], int(found["length"] or _ID_LENGTH), found["rest"]
 
 
 class JobType(Protocol):

@@ -8,6 +8,9 @@ from core import codes
 from core.errors import InvalidInput
 from core.ports.blobs import BlobProperties, BlobRef
 
+# Sources lie in containers of this name, whether or not the settings know them.
+_BRONZE = "bronze"
+
 # Azure's rule for containers, with the names that the platform itself makes ($web, $logs, $root).
 _CONTAINER = re.compile(r"\$?[a-z0-9](?:-?[a-z0-9]){1,62}", re.ASCII)
 
@@ -38,7 +41,7 @@ def check_deletable(container: str, prefix: str, bronze: frozenset[str]) -> None
     Raises:
         InvalidInput: ``storage.prefix_refused``.
     """
-    if container in bronze:
+    if container in bronze or container.startswith(_BRONZE):
         raise InvalidInput(
             codes.STORAGE_PREFIX_REFUSED, f"{container} holds sources, which are never deleted", prefix=prefix
         )

@@ -15,6 +15,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import (
     BlobBlock,
     BlobClient,
+    BlobPrefix,
     BlobServiceClient,
     ContentSettings,
     LinearRetry,
@@ -141,6 +142,14 @@ class AzureBlobStore:
             )
             for blob in found:
                 yield _described(BlobRef(container, blob.name), blob)
+
+    def list_folders(self, container: str, prefix: str = "") -> Iterator[str]:
+        """See `BlobStore.list_folders`."""
+        with self._translated("list", f"{container}/{prefix}"):
+            client = self._service.get_container_client(self._existing(container))
+            for entry in client.walk_blobs(name_starts_with=prefix or None, delimiter="/"):
+                if isinstance(entry, BlobPrefix):
+                    yield entry.name
 
     def delete(self, ref: BlobRef, *, if_match: str | None = None) -> bool:
         """See `BlobStore.delete`."""

@@ -1,7 +1,7 @@
 """Jobs in PostgreSQL."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -65,6 +65,11 @@ class PostgresJobRepository:
         """Return the status of each known job."""
         found = self._database.fetch_all(_QUERIES["statuses"], {"job_ids": list(job_ids)})
         return {row["job_id"]: row["status"] for row in found}
+
+    def with_prefix(self, prefix: str) -> Mapping[str, datetime | None]:
+        """Return the jobs whose ids begin with `prefix`, and when each has ended."""
+        found = self._database.fetch_all(_QUERIES["with_prefix"], {"prefix": prefix})
+        return {row["job_id"]: row["completed_at"] for row in found}
 
     def list_jobs(
         self, where: JobFilter, limit: int, before: tuple[datetime, str] | None

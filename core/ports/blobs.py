@@ -129,6 +129,15 @@ class BlobStore(Protocol):
         """Yield the blobs whose names start with `prefix` in order of name, page by page."""
         ...
 
+    def list_folders(self, container: str, prefix: str = "") -> Iterator[str]:
+        """Yield the folders right below `prefix` in order, each with its slash, without their blobs.
+
+        Args:
+            container: The container.
+            prefix: Empty, or a folder with its slash.
+        """
+        ...
+
     def delete(self, ref: BlobRef, *, if_match: str | None = None) -> bool:
         """Delete a blob; return False if there was none.
 
@@ -143,8 +152,8 @@ class BlobStore(Protocol):
         """Delete at most `limit` blobs under `prefix`, in batches.
 
         Raises:
-            InvalidInput: The prefix is empty or has fewer than two path segments, or the
-                container is a source (bronze) one: ``storage.prefix_refused``.
+            InvalidInput: The prefix is empty or has fewer than two path segments, or the container
+                is a source one, by the settings or by its name: ``storage.prefix_refused``.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The ports to the engine's own rows. The store's clock decides about every instant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,6 @@ from core.models.claims import (
 from core.models.records import EventRecord, JobRecord, TaskRecord, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueWriter
-from core.ports.vectors import VectorTransaction
 
 
 class FenceLost(Exception):
@@ -92,6 +91,10 @@ class JobRepository(Protocol):
 
     def statuses(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the status of each known job, by one query."""
+        ...
+
+    def with_prefix(self, prefix: str) -> Mapping[str, datetime | None]:
+        """Return the jobs whose ids begin with at least eight digits, and when each has ended."""
         ...
 
     def list_jobs(
@@ -270,11 +273,6 @@ class EffectTransaction(Protocol):
     @property
     def catalogue(self) -> CatalogueWriter:
         """Return the catalogue, within this transaction."""
-        ...
-
-    @property
-    def tables(self) -> VectorTransaction:
-        """Return the vector tables, within this transaction."""
         ...
 
     def publish(self) -> None:

@@ -124,6 +124,11 @@ class InMemoryBlobStore:
             found = [blobs[name].properties for name in sorted(blobs) if name.startswith(prefix)]
         yield from found
 
+    def list_folders(self, container: str, prefix: str = "") -> Iterator[str]:
+        """See `BlobStore.list_folders`."""
+        rests = (blob.ref.name.removeprefix(prefix) for blob in self.list_blobs(container, prefix))
+        yield from sorted({f"{prefix}{rest.partition('/')[0]}/" for rest in rests if "/" in rest})
+
     def delete(self, ref: BlobRef, *, if_match: str | None = None) -> bool:
         """See `BlobStore.delete`."""
         with self._lock:

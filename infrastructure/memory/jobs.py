@@ -1,6 +1,6 @@
 """Jobs in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.declaration import ROW_VERSION
@@ -70,6 +70,12 @@ class InMemoryJobRepository:
         with self._state.locked():
             jobs = self._state.jobs
             return {job_id: jobs[job_id].status for job_id in job_ids if job_id in jobs}
+
+    def with_prefix(self, prefix: str) -> Mapping[str, datetime | None]:
+        """Return the jobs whose ids begin with `prefix`, and when each has ended."""
+        with self._state.locked():
+            jobs = self._state.jobs.values()
+            return {job.job_id: job.completed_at for job in jobs if job.job_id.startswith(prefix)}
 
     def list_jobs(
         self, where: JobFilter, limit: int, before: tuple[datetime, str] | None

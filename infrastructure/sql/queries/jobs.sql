@@ -25,6 +25,11 @@ SELECT * FROM app.stage_counts
 -- The statuses of some jobs.
 SELECT job_id, status FROM app.jobs WHERE job_id = ANY (%(job_ids)s);
 
+-- with_prefix
+-- The jobs whose ids begin with at least eight digits.
+SELECT job_id, completed_at FROM app.jobs
+ WHERE left(job_id, 8) = left(%(prefix)s, 8) AND starts_with(job_id, %(prefix)s);
+
 -- list_jobs
 -- Jobs, newest first.
 SELECT * FROM app.jobs
