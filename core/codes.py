@@ -136,6 +136,25 @@ STAGE_NEEDS = ErrorCode(
     "Too few tasks succeeded for the next stage",
     "GET /api/jobs/{job_id}/tasks?status=failed shows the errors; resubmit after mending them.",
 )
+JOB_TASKS_MISSING = ErrorCode(
+    "job.tasks_missing",
+    "Rows of the job are missing",
+    "Somebody deleted them: find out who, then resubmit the job.",
+)
+SWEEP_UNKNOWN = ErrorCode(
+    "janitor.sweep_unknown", "No such sweep", "GET /api/cleanup/status lists the sweeps."
+)
+SWEEP_RUN_LOST = ErrorCode(
+    "janitor.run_lost",
+    "The process that ran a sweep died",
+    "The next run goes on; look at that process's log if it happens again.",
+    retryable=True,
+)
+SWEEP_RULE_FAILED = ErrorCode(
+    "janitor.rule_failed",
+    "A rule of a sweep broke",
+    "The other rules ran. This is a bug: report it with the run's error and the log record.",
+)
 TRANSITION_ILLEGAL = ErrorCode(
     "engine.illegal_transition", "A change of state is not allowed", "This is a bug: report it."
 )
@@ -144,11 +163,6 @@ DATABASE_UNAVAILABLE = ErrorCode(
     "The database does not answer",
     "Try again later; /api/readyz shows when it is back.",
     retryable=True,
-)
-MAINTENANCE_JOBS_ACTIVE = ErrorCode(
-    "maintenance.jobs_active",
-    "Jobs would be lost",
-    "Wait until they have ended, or cancel them; pause first so that none begins. `force=yes` loses them.",
 )
 DIAGNOSTICS_TIMEOUT = ErrorCode(
     "diagnostics.timeout",
@@ -223,47 +237,4 @@ CATALOGUE_PRIVILEGE = ErrorCode(
     "catalogue.privilege_missing",
     "The app's role may not use the catalogue",
     "Run the migrations of this release with the migrating role: they grant what is missing.",
-)
-TABLE_MISSING = ErrorCode(
-    "table.missing", "The table does not exist", "Check the schema and the table's name."
-)
-TABLE_EXISTS = ErrorCode(
-    "table.exists",
-    "A table of this name exists",
-    "Choose another table_name, or pass if_exists=replace.",
-)
-TABLE_FOREIGN = ErrorCode(
-    "table.foreign",
-    "What stands in the table's place is not Terrane's to change",
-    "Choose another table_name, or let the owner of what stands there move or drop it.",
-)
-TABLE_DEPENDENTS = ErrorCode(
-    "table.dependents",
-    "Something depends on the table",
-    "Drop or change what is named first, or choose another table_name.",
-)
-TABLE_ROW_REFUSED = ErrorCode(
-    "table.row_refused",
-    "The database refused a row",
-    "Correct the value that the message names in the source, or report it with the job id.",
-)
-TABLE_CHUNK_DIFFERS = ErrorCode(
-    "table.chunk_differs",
-    "A chunk does not have the rows that were prepared",
-    "Something else writes to the temp container: find it, then resubmit the job.",
-)
-TABLE_COUNT_DIFFERS = ErrorCode(
-    "table.count_differs",
-    "The table does not have the rows that were loaded",
-    "Something else writes to the staging schema: find it, then resubmit the job.",
-)
-SCHEMA_NOT_ALLOWED = ErrorCode(
-    "schema.not_allowed",
-    "Tables are not published in this schema",
-    "Name one of the schemas in the message, or add it to VECTOR_SCHEMAS and create it.",
-)
-TABLE_INDEX_REFUSED = ErrorCode(
-    "table.index_refused",
-    "A column cannot have the index that was asked for",
-    "Leave the column out of `indexes`: its values are too long for one.",
 )

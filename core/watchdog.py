@@ -1,43 +1,26 @@
 """task_watchdog: rescue what is silent, fail what is past its deadline, ring for what nobody takes."""
 
 import json
-import logging
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from core.bells import Bells
 from core.machine import LANES
+from core.models.claims import Ended
 from core.ports.engine import TaskRepository
 from core.ports.queue import MessageQueue
-
-logger = logging.getLogger(__name__)
+from core.sweeps import Rule, Step
 
 _BATCH = 50
-_MOST_BATCHES = 200
 _DEAD_LETTERS = 500
-
-
-@dataclass
-class SweepReport:
-    """What a sweep looked at and what it did."""
-
-    scanned: int = 0
-    fixed: int = 0
-    actions: list[dict[str, Any]] = field(default_factory=list)
-
-    def note(self, action: str, number: int, **facts: Any) -> None:
-        """Record something that was done; nothing done is not recorded."""
-        self.scanned += number
-        if number:
-            self.fixed += number
-            self.actions.append({"action": action, "number": number, **facts})
 
 
 @dataclass(frozen=True)
 class TaskWatchdog:
     """Mends what lost messages and dead workers leave behind.
 
-    Stateless and idempotent: two that run at once do no harm.
+    Stateless and idempotent: two that run at once do no harm. A lease and a deadline are themselves
+    the age from which on a task is looked at.
 
     Args:
         tasks: Where leases and deadlines are.
@@ -49,46 +32,49 @@ class TaskWatchdog:
     queue: MessageQueue
     bells: Bells
 
-    def sweep(self) -> SweepReport:
-        """Run every rule once, in bounded batches; the next sweep goes on."""
-        report = SweepReport()
-        for lane in LANES:
-            self._drain_dead_letters(lane, report)
-        self._rescue(report)
-        self._expire(report)
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Return the rules in order: the bus last, for tasks are mended without it."""
+        return self.rescue, self.expire, self.ring, self.drain_dead_letters
+
+    def rescue(self) -> Iterator[Step]:
+        """End the claims of silent workers: back into the queue, or failed past their limits."""
+        return self._batches(self.tasks.rescue)
+
+    def expire(self) -> Iterator[Step]:
+        """Fail queued tasks whose deadline has passed."""
+        return self._batches(self.tasks.expire)
+
+    def ring(self) -> Iterator[Step]:
+        """Ring in lanes that have runnable tasks and have claimed nothing for a period."""
         for lane in self.tasks.silent_lanes():
             number = self.tasks.runnable(lane, self.bells.most)
             self.bells.ring(lane, max(number, 1))
-            report.note("rang", number, lane=lane)
-        if report.fixed:
-            logger.info("watchdog mended", extra={"actions": report.actions})
-        return report
+            yield Step("rang", number=number, facts={"lane": lane})
 
-    def _drain_dead_letters(self, lane: str, report: SweepReport) -> None:
-        letters = self.queue.drain_dead_letters(lane, _DEAD_LETTERS)
-        bells = [letter for letter in letters if _is_bell(letter.body)]
-        report.note("removed dead bells", len(bells), lane=lane)
-        for letter in letters:
-            if not _is_bell(letter.body):
-                report.note("removed a message that is no bell", 1, lane=lane, body=letter.body[:200])
+    def drain_dead_letters(self) -> Iterator[Step]:
+        """Remove what the bus gave up on; a dead bell means nothing, anything else is recorded."""
+        for lane in LANES:
+            letters = self.queue.drain_dead_letters(lane, _DEAD_LETTERS)
+            strange = [letter.body[:200] for letter in letters if not _is_bell(letter.body)]
+            if letters:
+                yield Step("removed dead bells", number=len(letters) - len(strange), facts={"lane": lane})
+            if strange:
+                yield Step("removed messages that are no bells", strange, facts={"lane": lane})
 
-    def _rescue(self, report: SweepReport) -> None:
-        for _ in range(_MOST_BATCHES):
-            ended = self.tasks.rescue(_BATCH)
+    def _batches(self, mend: Callable[[int], Ended]) -> Iterator[Step]:
+        while True:
+            ended = mend(_BATCH)
             self.bells.follow(ended.follow_ups)
-            tasks = [answer.task_id for answer in ended.answers]
-            report.note("rescued", len(tasks), tasks=tasks)
+            for outcome in sorted({answer.outcome for answer in ended.answers}):
+                tasks = [answer.task_id for answer in ended.answers if answer.outcome == outcome]
+                yield Step(_ENDS.get(outcome, outcome), tasks)
             if len(ended.answers) < _BATCH:
                 return
 
-    def _expire(self, report: SweepReport) -> None:
-        for _ in range(_MOST_BATCHES):
-            ended = self.tasks.expire(_BATCH)
-            self.bells.follow(ended.follow_ups)
-            tasks = [answer.task_id for answer in ended.answers]
-            report.note("failed past their deadline", len(tasks), tasks=tasks)
-            if len(ended.answers) < _BATCH:
-                return
+
+#: What became of a silent or overdue task, as the record of a run tells it.
+_ENDS = {"rescue": "rescued", "failed": "failed past their limits", "cancelled": "cancelled with their jobs"}
 
 
 def _is_bell(body: str) -> bool:

@@ -10,14 +10,12 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
-from core.ports.vectors import VectorTransaction
 from core.states import Outcome
 from infrastructure import rows
 from infrastructure.database import Connection, Database
 from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.sql import load
 from infrastructure.task_repository import end_parameters
-from infrastructure.vector_store import PostgisVectorTransaction
 
 _QUERIES = load("artifacts")
 _TASKS = load("tasks")
@@ -28,17 +26,10 @@ _EFFECT_TIMEOUT = timedelta(minutes=10)
 class PostgresEffectTransaction:
     """`core.ports.engine.EffectTransaction` on one connection."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        task: ClaimedTask,
-        catalogue: CatalogueWriter,
-        tables: VectorTransaction,
-    ) -> None:
+    def __init__(self, connection: Connection, task: ClaimedTask, catalogue: CatalogueWriter) -> None:
         self._connection = connection
         self._task = task
         self._catalogue = catalogue
-        self._tables = tables
         self._end: TaskEnd | None = None
         self.ended: Ended | None = None
 
@@ -46,11 +37,6 @@ class PostgresEffectTransaction:
     def catalogue(self) -> CatalogueWriter:
         """Return the catalogue, within this transaction."""
         return self._catalogue
-
-    @property
-    def tables(self) -> VectorTransaction:
-        """Return the vector tables, within this transaction."""
-        return self._tables
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
@@ -96,9 +82,7 @@ class PostgresEffects:
     def transaction(self, task: ClaimedTask) -> Iterator[PostgresEffectTransaction]:
         """Open a transaction that the claim's fence seals."""
         with _fence_translated(), self._database.transaction(timeout=_EFFECT_TIMEOUT) as connection:
-            transaction = PostgresEffectTransaction(
-                connection, task, self._catalogue.within(connection), PostgisVectorTransaction(connection)
-            )
+            transaction = PostgresEffectTransaction(connection, task, self._catalogue.within(connection))
             yield transaction
             transaction.seal()
 

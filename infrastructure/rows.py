@@ -1,27 +1,23 @@
 """Rows of the engine's tables as values, by name; nowhere else."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from core.models.claims import ClaimedTask, EndAnswer, Ended, FollowUp
 from core.models.records import JobRecord, StageRecord, TaskCounts, TaskRecord
 from core.states import JobStatus, StageStatus, TaskStatus
 
 Row = Mapping[str, Any]
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-T = TypeVar("T", bound=_Dataclass)
+T = TypeVar("T")
 
 _COUNTS = ("total", "queued", "processing", "completed", "failed", "cancelled")
 
 
 def pick(cls: type[T], row: Row, **more: Any) -> T:
     """Build a dataclass from the columns that bear its fields' names, and from `more`."""
-    return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name in row} | more)
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass type
+    return cls(**{name: row[name] for name in row if name in names} | more)
 
 
 def job(row: Row, stages: Sequence[Row] = ()) -> JobRecord:
@@ -42,7 +38,8 @@ def task(row: Row) -> TaskRecord:
 
 def claimed(row: Row) -> ClaimedTask:
     """Return a claim from ``app.claim_v1``."""
-    return pick(ClaimedTask, row)
+    error = row["error"] or {}
+    return pick(ClaimedTask, row, last_code=error.get("code"))
 
 
 def follow_ups(value: Sequence[Sequence[Any]]) -> tuple[FollowUp, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from core.json import JsonObject
+from core.models.janitor import SweepRun
 from core.states import JobStatus, StageStatus, TaskStatus
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class JobRow:
     unpublished_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    pruned_revision: int = 0
 
 
 @dataclass
@@ -127,6 +129,7 @@ class ArtifactRow:
     nbytes: int | None = None
     checksum: str | None = None
     etag: str | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass
@@ -147,6 +150,34 @@ class LaneRow:
 
     bell_at: datetime | None = None
     last_claim_at: datetime | None = None
+
+
+@dataclass
+class JanitorRows:
+    """The rows of ``app.sweeps``, ``app.sweep_lease`` and ``app.janitor_runs``.
+
+    Args:
+        since: From when on runs are missed.
+        periods: By sweep, how often it should run.
+        runs: Every run, oldest first.
+        run_id: Which of them holds the lease.
+        holder: The wish that it came of.
+        until: How long it holds it.
+    """
+
+    since: datetime
+    periods: dict[str, timedelta] = field(
+        default_factory=lambda: {
+            "task_watchdog": timedelta(minutes=5),
+            "job_health": timedelta(minutes=10),
+            "orphan_detector": timedelta(minutes=15),
+            "prune": timedelta(days=1),
+        }
+    )
+    runs: list[SweepRun] = field(default_factory=list)
+    run_id: int | None = None
+    holder: str | None = None
+    until: datetime | None = None
 
 
 def record(cls: type[T], row: Any, **more: Any) -> T:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -29,6 +29,7 @@ from core.states import (
 from infrastructure.memory.rows import (
     ArtifactRow,
     EngineRow,
+    JanitorRows,
     JobRow,
     LaneRow,
     StageRow,
@@ -63,8 +64,13 @@ class EngineState:
     artifacts: list[ArtifactRow] = field(default_factory=list)
     engine: EngineRow = field(default_factory=EngineRow)
     lanes: dict[str, LaneRow] = field(default_factory=lambda: {lane: LaneRow() for lane in LANES})
+    janitor: JanitorRows = field(init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _event_ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        """Begin to miss the janitor's runs."""
+        self.janitor = JanitorRows(self.clock.now())
 
     @contextmanager
     def locked(self) -> Iterator[datetime]:
@@ -112,6 +118,14 @@ class EngineState:
             self.tasks[row.task_id] = row
             self.by_job.setdefault((row.job_id, row.revision), []).append(row.task_id)
             self.queued[row.lane].add(row.task_id)
+
+    def remove_tasks(self, rows: Iterable[TaskRow]) -> None:
+        """Delete task rows."""
+        for row in rows:
+            del self.tasks[row.task_id]
+            self.by_job[row.job_id, row.revision].remove(row.task_id)
+            self.queued[row.lane].discard(row.task_id)
+            self.leased.discard(row.task_id)
 
     def move_task(self, row: TaskRow, status: TaskStatus) -> None:
         """Change a task's status, if the table of transitions allows it."""
@@ -169,6 +183,13 @@ class EngineState:
             created_at=now,
         )
 
+    def cleanup_task(self, job: JobRow, revision: int, number: int) -> TaskRow:
+        """Return one more clean-up of a revision; a task ends once, so each has a key of its own."""
+        key = "cleanup" if number == 1 else f"cleanup.{number}"
+        row = self.own_task(job, 0, "cleanup", "clean_up")
+        named = task_id(job.job_id, revision, 0, "cleanup", key)
+        return replace(row, task_id=named, revision=revision, key=key)
+
     def mark_stopping(self, job: JobRow, to: str, error: JsonObject | None, by: str | None) -> None:
         """Set a job on its way to an early end."""
         job.stop_to, job.stop_error, job.stop_by, job.stop_at = to, error, by, self.clock.now()
@@ -195,14 +216,19 @@ class EngineState:
             error = {"code": codes.STAGE_FAILED.code, "message": message}
             return self.end_job(job, JobStatus.FAILED, None, error)
         if number < job.total_stages:
-            self.move_stage(self.stages[job.job_id, job.revision][number], StageStatus.PLANNING)
-            job.stage = number + 1
-            job.updated_at = self.clock.now()
-            self.insert_plan(job, number + 1)
-            return [FollowUp("ring", "light", 1)]
-        return self._complete_job(job)
+            return self.begin_stage(job, number + 1)
+        return self.complete_job(job)
 
-    def _complete_job(self, job: JobRow) -> list[FollowUp]:
+    def begin_stage(self, job: JobRow, number: int) -> list[FollowUp]:
+        """Put a pending stage into planning."""
+        self.move_stage(self.stages[job.job_id, job.revision][number - 1], StageStatus.PLANNING)
+        job.stage = number
+        job.updated_at = self.clock.now()
+        self.insert_plan(job, number)
+        return [FollowUp("ring", "light", 1)]
+
+    def complete_job(self, job: JobRow) -> list[FollowUp]:
+        """End a job all of whose stages are completed."""
         stages = self.stages[job.job_id, job.revision]
         ledger = [
             {

@@ -7,6 +7,7 @@ from core.models.records import ViolationRecord
 from core.states import StageStatus, TaskStatus
 from infrastructure.memory.rows import JobRow, TaskRow
 from infrastructure.memory.state import EngineState
+from infrastructure.memory.sweep_runs import InMemorySweepRuns
 
 _GRACE = timedelta(minutes=1)
 
@@ -19,6 +20,7 @@ def violations(state: EngineState) -> list[ViolationRecord]:
         *_of_tasks(state, now - patience, now),
         *_of_lanes(state, now - patience, now),
         *_of_jobs(state, now - patience, now),
+        *_of_sweeps(state, now),
     ]
     return sorted(found, key=lambda row: -row.overdue_seconds)
 
@@ -71,6 +73,15 @@ def _of_active(
     if job.updated_at < limit and not open_tasks:
         what = "the job is active and has no task that could move it"
         yield _violation("job.idle", what, now - job.updated_at, job)
+
+
+def _of_sweeps(state: EngineState, now: datetime) -> Iterator[ViolationRecord]:
+    for sweep in InMemorySweepRuns(state).states():
+        good = max(sweep.completed_at or sweep.since, sweep.since)
+        if good < now - 2 * sweep.period - _GRACE:
+            last = sweep.last.status if sweep.last else "none"
+            what = f"{sweep.sweep} has not run to its end for two of its periods; its last run: {last}"
+            yield ViolationRecord("sweep.overdue", what, (now - good).total_seconds())
 
 
 def _violation(code: str, what: str, overdue: timedelta, row: JobRow | TaskRow) -> ViolationRecord:
