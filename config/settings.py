@@ -37,22 +37,6 @@ class DatabaseSettings(BaseSettings):
         return None if value == "" else value
 
 
-class MaintenanceSettings(BaseSettings):
-    """The role that owns the schemas, for the routes that rebuild them; without it they refuse."""
-
-    model_config = SettingsConfigDict(env_prefix="MAINTENANCE_")
-
-    user: str = Field(default="", description="Role that owns the schemas; empty: no rebuild over HTTP.")
-    password: SecretStr | None = Field(
-        default=None, description="Its password; without one an Entra ID token is used."
-    )
-
-    @field_validator("password", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
-
-
 class StorageSettings(BaseSettings):
     """The storage account and its zones."""
 
@@ -107,7 +91,7 @@ class EngineSettings(BaseSettings):
     heavy_pace_ms: float = Field(default=1000, ge=0, description="The same for heavy tasks.")
     one_slot_up_to: int = Field(default=256, ge=1, description="Largest stage counted in one slot, in tasks.")
     slots: int = Field(default=16, ge=1, le=256, description="Slots of a larger stage.")
-    claim_batch: int = Field(default=100, ge=1, le=500, description="Most light tasks claimed at once.")
+    claim_batch: int = Field(default=50, ge=1, le=500, description="Most light tasks claimed at once.")
     invocation_seconds: float = Field(
         default=20, gt=0, description="How long an invocation goes on claiming light tasks."
     )
@@ -157,9 +141,54 @@ class JanitorSettings(BaseSettings):
 
     enabled: bool = Field(default=True, description="Whether the timers sweep.")
     task_watchdog_schedule: str = Field(default="0 */5 * * * *", description="NCRONTAB of task_watchdog.")
+    job_health_schedule: str = Field(default="0 2-59/10 * * * *", description="NCRONTAB of job_health.")
+    orphan_detector_schedule: str = Field(
+        default="0 8-59/15 * * * *", description="NCRONTAB of orphan_detector."
+    )
+    prune_schedule: str = Field(default="0 17 3 * * *", description="NCRONTAB of prune.")
     watchdog_period_seconds: float = Field(
         default=300, gt=0, description="The period of that schedule, for the ages of app.violations."
     )
+    job_health_period_seconds: float = Field(default=600, gt=0, description="The same of job_health.")
+    orphan_detector_period_seconds: float = Field(
+        default=900, gt=0, description="The same of orphan_detector."
+    )
+    prune_period_seconds: float = Field(default=86_400, gt=0, description="The same of prune.")
+    minimum_age_seconds: float = Field(
+        default=60, ge=0, description="How long a state lasts that should not before it is mended."
+    )
+    intermediates_grace_hours: float = Field(
+        default=24, ge=0, description="How long what an ended job left behind is kept."
+    )
+    budget_seconds: float = Field(
+        default=50, gt=0, description="How long a run goes on; the next one does the rest."
+    )
+    lease_seconds: float = Field(
+        default=120, gt=0, description="How long a run may be silent before another one begins."
+    )
+    patience_seconds: float = Field(
+        default=60, ge=0, description="How long a run waits for another one to end."
+    )
+
+    @property
+    def schedules(self) -> dict[str, str]:
+        """Return each sweep's schedule by its name."""
+        return {
+            "task_watchdog": self.task_watchdog_schedule,
+            "job_health": self.job_health_schedule,
+            "orphan_detector": self.orphan_detector_schedule,
+            "prune": self.prune_schedule,
+        }
+
+    @property
+    def periods(self) -> dict[str, timedelta]:
+        """Return how often each sweep runs, by its name."""
+        return {
+            "task_watchdog": timedelta(seconds=self.watchdog_period_seconds),
+            "job_health": timedelta(seconds=self.job_health_period_seconds),
+            "orphan_detector": timedelta(seconds=self.orphan_detector_period_seconds),
+            "prune": timedelta(seconds=self.prune_period_seconds),
+        }
 
 
 class ApiSettings(BaseSettings):
@@ -180,7 +209,6 @@ class Settings:
 
     def __init__(self) -> None:
         self.database = DatabaseSettings()
-        self.maintenance = MaintenanceSettings()
         self.storage = StorageSettings()
         self.bus = BusSettings()
         self.engine = EngineSettings()

@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -12,20 +13,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar, overload
 
-from config.defaults import STACDefaults
+from config.defaults import StorageDefaults
 from config.settings import Settings
 from core.bells import Bells
-from core.cleanup import CleanUp
+from core.cleanup import CleanUp, resolved
 from core.context import Surroundings
 from core.executor import Executor
 from core.heart import Heart, HeartThread
+from core.janitor import Janitor, JanitorLimits
+from core.job_health import JobHealth
 from core.machine import CoreMachine, MachineLimits
+from core.orphans import OrphanDetector
 from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
-from core.ports.vectors import VectorStore
+from core.ports.janitor import Mending, SweepRuns
+from core.prune import Prune
 from core.registry import Registry
 from core.submission import SubmissionService
+from core.suspects import Suspects
+from core.sweeps import Sweep
 from core.watchdog import TaskWatchdog
 from infrastructure.bell_receiver import BellReceiver
 from infrastructure.blob_store import AzureBlobStore
@@ -36,17 +43,15 @@ from infrastructure.diagnostics import PostgresDiagnostics
 from infrastructure.effects import PostgresEffects
 from infrastructure.isolation.runner import ForkServerRunner
 from infrastructure.job_repository import PostgresJobRepository
-from infrastructure.maintenance import Maintenance
+from infrastructure.mending import PostgresMending
 from infrastructure.message_queue import ServiceBusQueue
-from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from infrastructure.pgstac_repository import PgStacRepository
+from infrastructure.sweep_runs import PostgresSweepRuns
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
 from infrastructure.validators import Resources, resource_validators
-from infrastructure.vector_store import PostgisVectorStore
 from jobs import ALL_JOBS
 from services import ALL_HANDLERS
-from services.stac.collections import system_collections
 
 VERSION = "0.1.0"
 
@@ -61,8 +66,7 @@ _NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
         "services.raster.native.cog",
         "services.raster.native.description",
         "services.raster.native.thumbnail",
-    ),
-    "vector": ("services.vector.native.preparation",),
+    )
 }
 
 
@@ -132,33 +136,9 @@ class App:
         return PostgresDiagnostics(self.database)
 
     @part
-    def maintenance(self) -> Maintenance | None:
-        """Return what rebuilds the database, if this app may."""
-        settings = self.settings.maintenance
-        if not settings.user:
-            return None
-        owner = self.settings.database.model_copy(
-            update={"user": settings.user, "password": settings.password}
-        )
-        database = Database(owner, database_password(owner), f"terrane maintenance {self.worker}")
-        return Maintenance(
-            database=database,
-            bootstrap=PgStacBootstrap(database, self.settings.database.user),
-            app_role=self.settings.database.user,
-            blobs=self.blobs,
-            container=self.settings.storage.temp,
-            collections=system_collections(STACDefaults.SYSTEM_COLLECTIONS),
-        )
-
-    @part
     def catalogue(self) -> PgStacRepository:
         """Return the catalogue."""
         return PgStacRepository(self.database)
-
-    @part
-    def vector_tables(self) -> VectorStore:
-        """Return the vector tables."""
-        return PostgisVectorStore(self.database)
 
     @part
     def effects(self) -> Effects:
@@ -195,9 +175,57 @@ class App:
         return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells)
 
     @part
-    def watchdog(self) -> TaskWatchdog:
-        """Return the watchdog."""
-        return TaskWatchdog(self.tasks, self.queue, self.bells)
+    def sweep_runs(self) -> SweepRuns:
+        """Return the janitor's records."""
+        return PostgresSweepRuns(self.database)
+
+    @part
+    def mending(self) -> Mending:
+        """Return what the janitor's rules ask and do."""
+        return PostgresMending(self.database)
+
+    @part
+    def janitor(self) -> Janitor:
+        """Return what runs the sweeps."""
+        settings = self.settings.janitor
+        limits = JanitorLimits(
+            budget=timedelta(seconds=settings.budget_seconds),
+            lease=timedelta(seconds=settings.lease_seconds),
+            patience=timedelta(seconds=settings.patience_seconds),
+        )
+        return Janitor(self._sweeps, self.sweep_runs, SystemClock(), SystemChance(), limits)
+
+    @part
+    def _sweeps(self) -> Sequence[Sweep]:
+        settings = self.settings.janitor
+        minimum_age = timedelta(seconds=settings.minimum_age_seconds)
+        suspects = Suspects(self.mending, self.bells, SystemChance(), minimum_age)
+        templates = [template for job in self.registry.jobs.values() for template in job.intermediate_blobs]
+        orphans = OrphanDetector(
+            suspects=suspects,
+            mending=self.mending,
+            bells=self.bells,
+            blobs=self.blobs,
+            templates=resolved(templates, self._containers),
+            grace=timedelta(hours=settings.intermediates_grace_hours),
+        )
+        prune = Prune(self.mending, self.sweep_runs, timedelta(days=self.settings.engine.retention_days))
+        rules = {
+            "task_watchdog": TaskWatchdog(self.tasks, self.queue, self.bells).rules,
+            "job_health": JobHealth(suspects, self.jobs).rules,
+            "orphan_detector": orphans.rules,
+            "prune": prune.rules,
+        }
+        return [Sweep(name, settings.periods[name], rules[name]) for name in rules]
+
+    @part
+    def _containers(self) -> Mapping[str, str]:
+        storage = self.settings.storage
+        return {
+            StorageDefaults.SILVER_COGS: storage.silver_cogs,
+            StorageDefaults.SILVER_MOSAICJSON: storage.silver_mosaicjson,
+            StorageDefaults.TEMP: storage.temp,
+        }
 
     @part
     def isolation(self) -> ForkServerRunner:
@@ -255,7 +283,7 @@ class App:
         return Executor(
             registry=self.registry,
             planner=Planner(self.registry, self.jobs, self.tasks, limits),
-            clean_up=CleanUp(self.registry, self.jobs, self.blobs, self.effects),
+            clean_up=CleanUp(self.registry, self.jobs, self.blobs, self.effects, self._containers),
             around=self._surroundings,
             chance=SystemChance(),
         )
@@ -267,7 +295,6 @@ class App:
             tasks=self.tasks,
             blobs=self.blobs,
             catalogue=self.catalogue,
-            tables=self.vector_tables,
             effects=self.effects,
             isolation=self.isolation,
             clock=SystemClock(),

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +64,6 @@ ROUTES = {
     ("GET", "servicebus/queues/{queue}", "admin"),
     ("GET", "servicebus/queues/{queue}/peek", "admin"),
     ("GET", "servicebus/queues/{queue}/deadletter", "admin"),
-    ("POST", "dbadmin/maintenance/full-rebuild", "admin"),
-    ("POST", "dbadmin/maintenance/redeploy", "admin"),
-    ("POST", "dbadmin/maintenance/pgstac/redeploy", "admin"),
     ("POST", "dbadmin/maintenance/pause", "admin"),
     ("POST", "dbadmin/maintenance/resume", "admin"),
     ("GET", "openapi.json", "anonymous"),
@@ -148,9 +147,24 @@ def test_the_lanes_queues_are_served() -> None:
 def test_the_timers_keep_their_schedules() -> None:
     schedules = {name: substituted(binding["schedule"]) for name, binding in bindings("timerTrigger")}
 
-    assert schedules == {"task_watchdog": JanitorSettings().task_watchdog_schedule}
+    assert schedules == JanitorSettings().schedules
     for schedule in schedules.values():
         parse_schedule(schedule)
+
+
+def test_no_two_sweeps_begin_in_one_minute_and_their_periods_are_those_of_their_schedules() -> None:
+    janitor = JanitorSettings()
+    midnight = datetime(2024, 5, 1, tzinfo=UTC)
+    begins: dict[str, list[datetime]] = {}
+    for name, text in janitor.schedules.items():
+        moment, schedule = midnight, parse_schedule(text)
+        while (moment := schedule.next_after(moment)) <= midnight + timedelta(days=2):
+            begins.setdefault(name, []).append(moment)
+
+    for name, moments in begins.items():
+        assert {after - before for before, after in pairwise(moments)} == {janitor.periods[name]}
+    taken = [moment.replace(second=0) for moments in begins.values() for moment in moments]
+    assert len(set(taken)) == len(taken)
 
 
 def test_every_setting_that_a_binding_names_is_in_the_example() -> None:

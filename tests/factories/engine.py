@@ -24,7 +24,9 @@ from core.models.records import JobRecord, TaskRecord, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueReader
 from core.ports.engine import Effects, JobRepository, PlannedTask, TaskRepository
+from core.ports.janitor import Mending, SweepRuns
 from core.states import Outcome
+from tests.factories.wreckage import Wreckage
 
 LEASE = timedelta(seconds=45)
 MAX_RESCUES = 5
@@ -106,6 +108,9 @@ class EngineStore:
         catalogue: What effects write to.
         advance: Lets time pass for the rows: their instants lie that much further back.
         tamper: Breaks rows.
+        runs: The janitor's lease and records.
+        mending: What the janitor's rules ask and do.
+        wreckage: Changes rows by hand.
     """
 
     jobs: JobRepository
@@ -114,6 +119,9 @@ class EngineStore:
     catalogue: CatalogueReader
     advance: Callable[[timedelta], None]
     tamper: Tamper
+    runs: SweepRuns
+    mending: Mending
+    wreckage: Wreckage
 
     def submit(self, name: str = "a", stages: Sequence[Stage] = ONE_STAGE, **options: Any) -> SubmitAnswer:
         return self.jobs.submit(new_job(name, stages, **options))

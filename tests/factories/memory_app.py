@@ -30,7 +30,6 @@ from infrastructure.memory.jobs import InMemoryJobRepository
 from infrastructure.memory.queue import InMemoryQueue
 from infrastructure.memory.state import EngineState
 from infrastructure.memory.tasks import InMemoryTaskRepository
-from infrastructure.memory.vector_store import InMemoryVectorStore
 from jobs import ALL_JOBS
 from local.functions_host.routes import RouteTable, parse_template
 from triggers import openapi
@@ -103,7 +102,7 @@ def memory_app(
     state = EngineState(clock)
     queue = InMemoryQueue(clock, LANES)
     blobs = InMemoryBlobStore(clock)
-    catalogue, tables = InMemoryCatalogue(), InMemoryVectorStore()
+    catalogue = InMemoryCatalogue()
     app = App(settings)
     tasks = InMemoryTaskRepository(state)
     parts = {
@@ -112,8 +111,7 @@ def memory_app(
         "queue": queue,
         "blobs": blobs,
         "catalogue": catalogue,
-        "vector_tables": tables,
-        "effects": InMemoryEffects(state, catalogue, tables),
+        "effects": InMemoryEffects(state, catalogue),
         "heart": Heart(tasks, settings.engine.lease),
     }
     if jobs:

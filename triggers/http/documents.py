@@ -14,7 +14,6 @@ from triggers.http import (
     job_details,
     job_types,
     jobs,
-    maintenance,
     page,
     servicebus,
     submissions,
@@ -35,7 +34,6 @@ RESOURCES: tuple[Resource, ...] = (
     dbadmin_tables.resource,
     dbadmin_activity.resource,
     servicebus.resource,
-    maintenance.resource,
     resource,
 )
 
