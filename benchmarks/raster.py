@@ -2,23 +2,21 @@
 
 import subprocess
 import tempfile
-import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import psutil
 from azure.storage.blob import BlobServiceClient
 
 from benchmarks.system import System, system
 from benchmarks.table import Row
+from benchmarks.watching import MemoryWatch
 
 _SIDE = 8_192
 _LARGE_SIDE = 30_000
 _TURNS = 3
 _THREADS = "2"
-_MIB = 1024 * 1024
 
 
 def run() -> list[Row]:
@@ -107,37 +105,3 @@ def _peer_name() -> str:
 
 def _python() -> str:
     return str(Path(__file__).parent.parent / ".venv/bin/python")
-
-
-class MemoryWatch:
-    """Samples the largest worker with its children while a block runs."""
-
-    def __init__(self, local: System) -> None:
-        self._local = local
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.peak_mib = 0.0
-
-    def __enter__(self) -> "MemoryWatch":
-        """Begin to sample."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        workers = self._local.workers()
-        while not self._stop.wait(0.1):
-            for worker in workers:
-                self.peak_mib = max(self.peak_mib, _tree_mib(worker))
-
-
-def _tree_mib(process: psutil.Process) -> float:
-    try:
-        tree = [process, *process.children(recursive=True)]
-        return sum(one.memory_info().rss for one in tree) / _MIB
-    except psutil.NoSuchProcess:
-        return 0.0

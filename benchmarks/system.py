@@ -17,6 +17,11 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from local.environment import application_environment
+from local.home import Home
+from local.launcher import running_addresses
+from local.postgres import SUPERUSER
+
 _EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
 _PORT = "7371"
 
@@ -33,6 +38,14 @@ class System:
     variables: dict[str, str]
     home: Path
 
+    def application(self) -> dict[str, str]:
+        """Return the environment of a process of the app, for workers beside the host."""
+        return os.environ | application_environment(running_addresses(Home(self.home)))
+
+    def superuser_url(self) -> str:
+        """Return the address of the server's own database, for settings that need a superuser."""
+        return running_addresses(Home(self.home)).postgres.url(SUPERUSER, "postgres")
+
     def run_job(self, job_type: str, parameters: dict[str, Any], *, rerun: bool = False) -> dict[str, Any]:
         """Submit a job, wait for its end and return it.
 
@@ -41,12 +54,20 @@ class System:
         """
         query = "?rerun=true" if rerun else ""
         receipt = self.request("POST", f"/api/jobs/submit/{job_type}{query}", parameters)
+        return self.wait_for(receipt["job_id"])
+
+    def wait_for(self, job_id: str) -> dict[str, Any]:
+        """Wait for the end of a job and return it.
+
+        Raises:
+            RuntimeError: It did not complete.
+        """
         while True:
-            job = self.request("GET", f"/api/jobs/{receipt['job_id']}?wait=60")
+            job = self.request("GET", f"/api/jobs/{job_id}?wait=60")
             if job["completed_at"] is not None:
                 break
         if job["status"] != "completed":
-            raise RuntimeError(f"{job_type} {job['status']}: {job['error']}")
+            raise RuntimeError(f"{job['job_type']} {job['status']}: {job['error']}")
         return job
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

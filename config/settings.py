@@ -37,6 +37,22 @@ class DatabaseSettings(BaseSettings):
         return None if value == "" else value
 
 
+class MaintenanceSettings(BaseSettings):
+    """The role that owns the schemas, for the routes that rebuild them; without it they refuse."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINTENANCE_")
+
+    user: str = Field(default="", description="Role that owns the schemas; empty: no rebuild over HTTP.")
+    password: SecretStr | None = Field(
+        default=None, description="Its password; without one an Entra ID token is used."
+    )
+
+    @field_validator("password", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class StorageSettings(BaseSettings):
     """The storage account and its zones."""
 
@@ -91,7 +107,7 @@ class EngineSettings(BaseSettings):
     heavy_pace_ms: float = Field(default=1000, ge=0, description="The same for heavy tasks.")
     one_slot_up_to: int = Field(default=256, ge=1, description="Largest stage counted in one slot, in tasks.")
     slots: int = Field(default=16, ge=1, le=256, description="Slots of a larger stage.")
-    claim_batch: int = Field(default=50, ge=1, le=500, description="Most light tasks claimed at once.")
+    claim_batch: int = Field(default=100, ge=1, le=500, description="Most light tasks claimed at once.")
     invocation_seconds: float = Field(
         default=20, gt=0, description="How long an invocation goes on claiming light tasks."
     )
@@ -209,6 +225,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.database = DatabaseSettings()
+        self.maintenance = MaintenanceSettings()
         self.storage = StorageSettings()
         self.bus = BusSettings()
         self.engine = EngineSettings()

@@ -11,6 +11,7 @@ from core.handler import TaskContext
 from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobStore, PreconditionFailed
 from core.ports.engine import ArtifactRecord, Effects, JobRepository
+from core.ports.vectors import TableName
 from core.publishing import parse_location
 from core.registry import Registry
 
@@ -44,16 +45,29 @@ class CleanUp:
     containers: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, claim: ClaimedTask, context: TaskContext) -> dict[str, int]:
-        """Remove intermediates and unpublished outputs; return how many blobs and bytes went."""
-        removed = nbytes = 0
+        """Remove intermediates and unpublished outputs; return how many of each kind went, and bytes."""
+        removed = nbytes = tables = 0
         for record in self.effects.artifacts(claim.job_id, claim.revision):
-            if record.state == "writing" and record.kind == "blob":
-                context.check()
+            if record.state != "writing":
+                continue
+            context.check()
+            if record.kind == "table":
+                tables += self._drop(claim, record)
+            elif record.kind == "blob":
                 gone = self._remove(claim, record)
                 removed += gone
                 nbytes += gone and (record.nbytes or 0)
         swept = self._sweep_prefixes(claim, context)
-        return {"blobs": removed + swept[0], "nbytes": nbytes + swept[1]}
+        return {"blobs": removed + swept[0], "nbytes": nbytes + swept[1], "tables": tables}
+
+    def _drop(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
+        # A published table is what it is by the transaction that publishes it, and never half there.
+        dropped = False
+        if record.role == "intermediate":
+            with self.effects.transaction(claim) as transaction:
+                dropped = transaction.tables.drop(TableName.parse(record.location))
+        self.effects.close_artifact(claim, record, "deleted" if dropped else "released")
+        return int(dropped)
 
     def _remove(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
         if record.role == "published" and self.effects.live_artifact("blob", record.location) is not None:

@@ -164,6 +164,11 @@ DATABASE_UNAVAILABLE = ErrorCode(
     "Try again later; /api/readyz shows when it is back.",
     retryable=True,
 )
+MAINTENANCE_JOBS_ACTIVE = ErrorCode(
+    "maintenance.jobs_active",
+    "Jobs would be lost",
+    "Wait until they have ended, or cancel them; pause first so that none begins. `force=yes` loses them.",
+)
 DIAGNOSTICS_TIMEOUT = ErrorCode(
     "diagnostics.timeout",
     "The question takes the database too long",
@@ -237,4 +242,47 @@ CATALOGUE_PRIVILEGE = ErrorCode(
     "catalogue.privilege_missing",
     "The app's role may not use the catalogue",
     "Run the migrations of this release with the migrating role: they grant what is missing.",
+)
+TABLE_MISSING = ErrorCode(
+    "table.missing", "The table does not exist", "Check the schema and the table's name."
+)
+TABLE_EXISTS = ErrorCode(
+    "table.exists",
+    "A table of this name exists",
+    "Choose another table_name, or pass if_exists=replace.",
+)
+TABLE_FOREIGN = ErrorCode(
+    "table.foreign",
+    "What stands in the table's place is not Terrane's to change",
+    "Choose another table_name, or let the owner of what stands there move or drop it.",
+)
+TABLE_DEPENDENTS = ErrorCode(
+    "table.dependents",
+    "Something depends on the table",
+    "Drop or change what is named first, or choose another table_name.",
+)
+TABLE_ROW_REFUSED = ErrorCode(
+    "table.row_refused",
+    "The database refused a row",
+    "Correct the value that the message names in the source, or report it with the job id.",
+)
+TABLE_CHUNK_DIFFERS = ErrorCode(
+    "table.chunk_differs",
+    "A chunk does not have the rows that were prepared",
+    "Something else writes to the temp container: find it, then resubmit the job.",
+)
+TABLE_COUNT_DIFFERS = ErrorCode(
+    "table.count_differs",
+    "The table does not have the rows that were loaded",
+    "Something else writes to the staging schema: find it, then resubmit the job.",
+)
+SCHEMA_NOT_ALLOWED = ErrorCode(
+    "schema.not_allowed",
+    "Tables are not published in this schema",
+    "Name one of the schemas in the message, or add it to VECTOR_SCHEMAS and create it.",
+)
+TABLE_INDEX_REFUSED = ErrorCode(
+    "table.index_refused",
+    "A column cannot have the index that was asked for",
+    "Leave the column out of `indexes`: its values are too long for one.",
 )

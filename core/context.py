@@ -22,6 +22,7 @@ from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Clock
 from core.ports.engine import Effects, EffectTransaction, TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
+from core.ports.vectors import VectorStore
 from core.publishing import BlobPublisher
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,6 +39,7 @@ class Surroundings:
         tasks: For results of other tasks.
         blobs: The blob store.
         catalogue: The catalogue, for reading.
+        tables: The vector tables, for reading.
         effects: Changes under the fence.
         isolation: Children for native code.
         clock: This process's clock.
@@ -50,6 +52,7 @@ class Surroundings:
     tasks: TaskRepository
     blobs: BlobStore
     catalogue: CatalogueReader
+    tables: VectorStore
     effects: Effects
     isolation: IsolatedRunner
     clock: Clock
@@ -87,6 +90,11 @@ class RunningTask:
     def catalogue(self) -> CatalogueReader:
         """Return the catalogue."""
         return self._around.catalogue
+
+    @property
+    def tables(self) -> VectorStore:
+        """Return the vector tables."""
+        return self._around.tables
 
     @property
     def workspace(self) -> Path:

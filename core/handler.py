@@ -17,6 +17,7 @@ from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
 from core.ports.engine import EffectTransaction
 from core.ports.isolation import IsolationKind
+from core.ports.vectors import VectorStore
 
 Lane = Literal["light", "heavy"]
 Role = Literal["intermediate", "published"]
@@ -61,6 +62,11 @@ class TaskContext(Protocol):
     @property
     def catalogue(self) -> CatalogueReader:
         """Return the catalogue, for reading."""
+        ...
+
+    @property
+    def tables(self) -> VectorStore:
+        """Return the vector tables, for reading."""
         ...
 
     def progress(self, fraction: float, message: str = "") -> None:

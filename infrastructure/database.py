@@ -86,11 +86,17 @@ class Database:
         """Return where the server is, for messages."""
         return f"{self._settings.host}:{self._settings.port}"
 
-    def fetch_all(self, query: LiteralString, parameters: Parameters = None) -> list[DictRow]:
+    def fetch_all(
+        self, query: LiteralString, parameters: Parameters = None, *, repeat: bool = True
+    ) -> list[DictRow]:
         """Run one statement in its own transaction and return its rows.
 
-        The statement must be idempotent: it is run again when its connection breaks, and then
-        nobody knows whether the first run was committed.
+        When its connection breaks nobody knows whether the statement was committed.
+
+        Args:
+            query: The statement.
+            parameters: Its parameters.
+            repeat: Run it again then; it must be idempotent. Else that is left to the caller.
 
         Raises:
             TransientError: The database does not answer, or refuses this role.
@@ -105,7 +111,7 @@ class Database:
                         raise
                 except psycopg.OperationalError:
                     # After a restart every pooled connection is dead; each is met once.
-                    if not connection.broken or attempt == attempts - 1:
+                    if not repeat or not connection.broken or attempt == attempts - 1:
                         raise
         raise AssertionError("unreachable")
 

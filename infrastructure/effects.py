@@ -10,12 +10,14 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.vectors import VectorTransaction
 from core.states import Outcome
 from infrastructure import rows
 from infrastructure.database import Connection, Database
 from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.sql import load
 from infrastructure.task_repository import end_parameters
+from infrastructure.vector_store import PostgisVectorTransaction
 
 _QUERIES = load("artifacts")
 _TASKS = load("tasks")
@@ -26,10 +28,17 @@ _EFFECT_TIMEOUT = timedelta(minutes=10)
 class PostgresEffectTransaction:
     """`core.ports.engine.EffectTransaction` on one connection."""
 
-    def __init__(self, connection: Connection, task: ClaimedTask, catalogue: CatalogueWriter) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        task: ClaimedTask,
+        catalogue: CatalogueWriter,
+        tables: VectorTransaction,
+    ) -> None:
         self._connection = connection
         self._task = task
         self._catalogue = catalogue
+        self._tables = tables
         self._end: TaskEnd | None = None
         self.ended: Ended | None = None
 
@@ -37,6 +46,11 @@ class PostgresEffectTransaction:
     def catalogue(self) -> CatalogueWriter:
         """Return the catalogue, within this transaction."""
         return self._catalogue
+
+    @property
+    def tables(self) -> VectorTransaction:
+        """Return the vector tables, within this transaction."""
+        return self._tables
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
@@ -82,7 +96,9 @@ class PostgresEffects:
     def transaction(self, task: ClaimedTask) -> Iterator[PostgresEffectTransaction]:
         """Open a transaction that the claim's fence seals."""
         with _fence_translated(), self._database.transaction(timeout=_EFFECT_TIMEOUT) as connection:
-            transaction = PostgresEffectTransaction(connection, task, self._catalogue.within(connection))
+            transaction = PostgresEffectTransaction(
+                connection, task, self._catalogue.within(connection), PostgisVectorTransaction(connection)
+            )
             yield transaction
             transaction.seal()
 

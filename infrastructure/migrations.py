@@ -49,5 +49,11 @@ def migrate(connection: Connection) -> Sequence[str]:
     return done
 
 
+def forget(connection: Connection) -> None:
+    """Let every migration be applied again, to a database whose schemas were dropped."""
+    connection.execute(_LEDGER)
+    connection.execute("DELETE FROM public.terrane_migrations")
+
+
 def _text(name: str) -> LiteralString:
     return files("infrastructure.sql").joinpath("migrations", name).read_text(encoding="utf-8")

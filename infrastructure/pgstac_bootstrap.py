@@ -62,16 +62,20 @@ class PgStacBootstrap:
             closing(self._database.dedicated(statement_timeout=_MIGRATION_TIMEOUT)) as connection,
             connection.transaction(),
         ):
-            connection.execute(_QUERIES["lock_bootstrap"])
-            before = _installed_version(connection)
-            connection.execute(_QUERIES["create_roles"])
-            _migrate(connection, before)
-            _create_functions(connection)
-            self._grant(connection)
-            for collection in collections:
-                connection.execute(_QUERIES["ensure_collection"], {"collection": Jsonb(collection)})
-        logger.info("pgstac installed", extra={"version": PGSTAC_VERSION, "previous_version": before})
+            self.install_within(connection, collections)
         return PGSTAC_VERSION
+
+    def install_within(self, connection: Connection, collections: Sequence[JsonObject] = ()) -> None:
+        """Do what `install` does in a transaction of the caller's."""
+        connection.execute(_QUERIES["lock_bootstrap"])
+        before = _installed_version(connection)
+        connection.execute(_QUERIES["create_roles"])
+        _migrate(connection, before)
+        _create_functions(connection)
+        self._grant(connection)
+        for collection in collections:
+            connection.execute(_QUERIES["ensure_collection"], {"collection": Jsonb(collection)})
+        logger.info("pgstac installed", extra={"version": PGSTAC_VERSION, "previous_version": before})
 
     def version(self) -> str | None:
         """Return the version of pgSTAC in the database, or None if it is not installed."""

@@ -1,23 +1,27 @@
 """Rows of the engine's tables as values, by name; nowhere else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from core.models.claims import ClaimedTask, EndAnswer, Ended, FollowUp
 from core.models.records import JobRecord, StageRecord, TaskCounts, TaskRecord
 from core.states import JobStatus, StageStatus, TaskStatus
 
 Row = Mapping[str, Any]
-T = TypeVar("T")
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+T = TypeVar("T", bound=_Dataclass)
 
 _COUNTS = ("total", "queued", "processing", "completed", "failed", "cancelled")
 
 
 def pick(cls: type[T], row: Row, **more: Any) -> T:
     """Build a dataclass from the columns that bear its fields' names, and from `more`."""
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass type
-    return cls(**{name: row[name] for name in row if name in names} | more)
+    return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name in row} | more)
 
 
 def job(row: Row, stages: Sequence[Row] = ()) -> JobRecord:
@@ -38,8 +42,7 @@ def task(row: Row) -> TaskRecord:
 
 def claimed(row: Row) -> ClaimedTask:
     """Return a claim from ``app.claim_v1``."""
-    error = row["error"] or {}
-    return pick(ClaimedTask, row, last_code=error.get("code"))
+    return pick(ClaimedTask, row)
 
 
 def follow_ups(value: Sequence[Sequence[Any]]) -> tuple[FollowUp, ...]:

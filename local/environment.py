@@ -61,6 +61,8 @@ def application_environment(addresses: Addresses) -> dict[str, str]:
     return {
         **_defaults(),
         **_database_settings(addresses, postgres.APP),
+        "MAINTENANCE_USER": postgres.OWNER,
+        "MAINTENANCE_PASSWORD": addresses.home.secret(postgres.OWNER),
         "STORAGE_CONNECTION_STRING": storage,
         "AzureWebJobsStorage": storage,
         "ServiceBusConnection": addresses.bus_connection_string,

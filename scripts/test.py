@@ -1,6 +1,6 @@
 """Run the tests in as many processes as there are kinds of native libraries, and sum them up.
 
-The wheels of rasterio carry a GDAL of their own, which must not meet another one in a process.
+The wheels of rasterio and pyogrio carry a GDAL each, which must not meet another one in a process.
 """
 
 import os
@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from local.binaries import CHECKOUT, VENV
 
 # Kind of native library, and the directory of the tests that load it in their own process.
-NATIVE = {"raster": "tests/raster"}
+NATIVE = {"raster": "tests/raster", "vector": "tests/vector"}
 _NOTHING_COLLECTED = 5
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar, overload
 
-from config.defaults import StorageDefaults
+from config.defaults import STACDefaults, StorageDefaults
 from config.settings import Settings
 from core.bells import Bells
 from core.cleanup import CleanUp, resolved
@@ -28,6 +28,7 @@ from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
 from core.ports.janitor import Mending, SweepRuns
+from core.ports.vectors import VectorStore
 from core.prune import Prune
 from core.registry import Registry
 from core.submission import SubmissionService
@@ -43,15 +44,19 @@ from infrastructure.diagnostics import PostgresDiagnostics
 from infrastructure.effects import PostgresEffects
 from infrastructure.isolation.runner import ForkServerRunner
 from infrastructure.job_repository import PostgresJobRepository
+from infrastructure.maintenance import Maintenance
 from infrastructure.mending import PostgresMending
 from infrastructure.message_queue import ServiceBusQueue
+from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.sweep_runs import PostgresSweepRuns
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
 from infrastructure.validators import Resources, resource_validators
+from infrastructure.vector_store import PostgisVectorStore
 from jobs import ALL_JOBS
 from services import ALL_HANDLERS
+from services.stac.collections import system_collections
 
 VERSION = "0.1.0"
 
@@ -66,7 +71,8 @@ _NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
         "services.raster.native.cog",
         "services.raster.native.description",
         "services.raster.native.thumbnail",
-    )
+    ),
+    "vector": ("services.vector.native.preparation",),
 }
 
 
@@ -136,9 +142,33 @@ class App:
         return PostgresDiagnostics(self.database)
 
     @part
+    def maintenance(self) -> Maintenance | None:
+        """Return what rebuilds the database, if this app may."""
+        settings = self.settings.maintenance
+        if not settings.user:
+            return None
+        owner = self.settings.database.model_copy(
+            update={"user": settings.user, "password": settings.password}
+        )
+        database = Database(owner, database_password(owner), f"terrane maintenance {self.worker}")
+        return Maintenance(
+            database=database,
+            bootstrap=PgStacBootstrap(database, self.settings.database.user),
+            app_role=self.settings.database.user,
+            blobs=self.blobs,
+            container=self.settings.storage.temp,
+            collections=system_collections(STACDefaults.SYSTEM_COLLECTIONS),
+        )
+
+    @part
     def catalogue(self) -> PgStacRepository:
         """Return the catalogue."""
         return PgStacRepository(self.database)
+
+    @part
+    def vector_tables(self) -> VectorStore:
+        """Return the vector tables."""
+        return PostgisVectorStore(self.database)
 
     @part
     def effects(self) -> Effects:
@@ -295,6 +325,7 @@ class App:
             tasks=self.tasks,
             blobs=self.blobs,
             catalogue=self.catalogue,
+            tables=self.vector_tables,
             effects=self.effects,
             isolation=self.isolation,
             clock=SystemClock(),

@@ -21,6 +21,7 @@ from core.models.claims import (
 from core.models.records import EventRecord, JobRecord, TaskRecord, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueWriter
+from core.ports.vectors import VectorTransaction
 
 
 class FenceLost(Exception):
@@ -273,6 +274,11 @@ class EffectTransaction(Protocol):
     @property
     def catalogue(self) -> CatalogueWriter:
         """Return the catalogue, within this transaction."""
+        ...
+
+    @property
+    def tables(self) -> VectorTransaction:
+        """Return the vector tables, within this transaction."""
         ...
 
     def publish(self) -> None:

@@ -7,11 +7,13 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.vectors import VectorTransaction
 from core.states import Outcome, TaskStatus
 from infrastructure.memory.catalogue import InMemoryCatalogue, InMemoryCatalogueTransaction
 from infrastructure.memory.ends import end_tasks
 from infrastructure.memory.rows import ArtifactRow, record
 from infrastructure.memory.state import EngineState
+from infrastructure.memory.vector_store import InMemoryVectorStore, InMemoryVectorTransaction
 
 _CLAIMANT = ("reserved", "writing")
 
@@ -19,9 +21,15 @@ _CLAIMANT = ("reserved", "writing")
 class InMemoryEffectTransaction:
     """`core.ports.engine.EffectTransaction` whose changes apply at its end, together."""
 
-    def __init__(self, task: ClaimedTask, catalogue: InMemoryCatalogueTransaction) -> None:
+    def __init__(
+        self,
+        task: ClaimedTask,
+        catalogue: InMemoryCatalogueTransaction,
+        tables: InMemoryVectorTransaction,
+    ) -> None:
         self.task = task
         self.writer = catalogue
+        self.table_writer = tables
         self.publishes = False
         self.end: TaskEnd | None = None
         self.ended: Ended | None = None
@@ -30,6 +38,11 @@ class InMemoryEffectTransaction:
     def catalogue(self) -> CatalogueWriter:
         """Return the catalogue, within this transaction."""
         return self.writer
+
+    @property
+    def tables(self) -> VectorTransaction:
+        """Return the vector tables, within this transaction."""
+        return self.table_writer
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
@@ -46,16 +59,20 @@ class InMemoryEffects:
     Args:
         state: The tables.
         catalogue: The catalogue.
+        tables: The vector tables; new ones if nobody else is to see them.
     """
 
-    def __init__(self, state: EngineState, catalogue: InMemoryCatalogue) -> None:
+    def __init__(
+        self, state: EngineState, catalogue: InMemoryCatalogue, tables: InMemoryVectorStore | None = None
+    ) -> None:
         self._state = state
         self._catalogue = catalogue
+        self._tables = tables or InMemoryVectorStore()
 
     @contextmanager
     def transaction(self, task: ClaimedTask) -> Iterator[InMemoryEffectTransaction]:
         """Open a transaction that the claim's fence seals."""
-        transaction = InMemoryEffectTransaction(task, self._catalogue.writer())
+        transaction = InMemoryEffectTransaction(task, self._catalogue.writer(), self._tables.writer())
         try:
             yield transaction
         except BaseException:
@@ -64,6 +81,7 @@ class InMemoryEffects:
         with self._state.locked():
             self._hold(task)
             transaction.writer.commit()
+            transaction.table_writer.commit()
             if transaction.publishes:
                 self._publish(task)
             if transaction.end is not None:
@@ -132,8 +150,8 @@ class InMemoryEffects:
     def _publish(self, task: ClaimedTask) -> None:
         for row in self._state.artifacts:
             mine = (row.job_id, row.revision) == (task.job_id, task.revision)
-            # An item is written in this very transaction, so its reservation is all there is.
-            written = row.state == "writing" or (row.state == "reserved" and row.kind == "item")
+            # Items and tables are written in this very transaction: their reservations are all there is.
+            written = row.state == "writing" or (row.state == "reserved" and row.kind in ("item", "table"))
             if not (mine and written and row.role == "published"):
                 continue
             former = self._find(row.kind, row.location, ("live",))

@@ -30,6 +30,7 @@ from infrastructure.memory.jobs import InMemoryJobRepository
 from infrastructure.memory.queue import InMemoryQueue
 from infrastructure.memory.state import EngineState
 from infrastructure.memory.tasks import InMemoryTaskRepository
+from infrastructure.memory.vector_store import InMemoryVectorStore
 from jobs import ALL_JOBS
 from local.functions_host.routes import RouteTable, parse_template
 from triggers import openapi
@@ -102,7 +103,7 @@ def memory_app(
     state = EngineState(clock)
     queue = InMemoryQueue(clock, LANES)
     blobs = InMemoryBlobStore(clock)
-    catalogue = InMemoryCatalogue()
+    catalogue, tables = InMemoryCatalogue(), InMemoryVectorStore()
     app = App(settings)
     tasks = InMemoryTaskRepository(state)
     parts = {
@@ -111,7 +112,8 @@ def memory_app(
         "queue": queue,
         "blobs": blobs,
         "catalogue": catalogue,
-        "effects": InMemoryEffects(state, catalogue),
+        "vector_tables": tables,
+        "effects": InMemoryEffects(state, catalogue, tables),
         "heart": Heart(tasks, settings.engine.lease),
     }
     if jobs:

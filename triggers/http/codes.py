@@ -21,6 +21,16 @@ TABLE_UNREADABLE = ErrorCode(
     "Read what the database says in `detail`; its owner can grant SELECT to the app's role.",
 )
 QUEUE_UNKNOWN = ErrorCode("queue.unknown", "No such queue", "GET /api/servicebus/queues lists the queues.")
+MAINTENANCE_UNCONFIRMED = ErrorCode(
+    "maintenance.unconfirmed",
+    "This destroys data and was not confirmed",
+    "Read in `detail` what would be lost; add `confirm=yes` if it is meant.",
+)
+MAINTENANCE_NOT_CONFIGURED = ErrorCode(
+    "maintenance.not_configured",
+    "This app may not rebuild its database",
+    "Set MAINTENANCE_USER to the role that owns the schemas.",
+)
 NOT_READY = ErrorCode(
     "service.not_ready",
     "The service is not ready",

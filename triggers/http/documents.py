@@ -14,6 +14,7 @@ from triggers.http import (
     job_details,
     job_types,
     jobs,
+    maintenance,
     page,
     servicebus,
     submissions,
@@ -34,6 +35,7 @@ RESOURCES: tuple[Resource, ...] = (
     dbadmin_tables.resource,
     dbadmin_activity.resource,
     servicebus.resource,
+    maintenance.resource,
     resource,
 )
 

@@ -293,6 +293,30 @@ class Diagnostics(Answer):
     migrations: Migrations
 
 
+class RebuildStep(Answer):
+    """A step of a rebuild."""
+
+    name: str
+    seconds: float
+
+
+class Rebuilt(Answer):
+    """What a rebuild found and did."""
+
+    operation: str
+    schemas: list[str]
+    before: dict[str, int] = Field(description="Rows by table, before.")
+    archive: str | None = Field(description="Container and blob of the JSON lines with what was kept.")
+    kept: dict[str, int] = Field(description="Rows by table in the archive.")
+    restored: dict[str, int] = Field(description="Rows by table that were read back from it.")
+    lost_artifacts: int = Field(description="Published items and tables that went with their schema.")
+    unpublished_jobs: int = Field(description="Their jobs, which can be submitted again.")
+    sessions_ended: int | None = Field(
+        description="Sessions of the app that were ended; null: the role may not, restart the app."
+    )
+    steps: list[RebuildStep]
+
+
 class QueueCounts(Answer):
     """How many messages a queue has, counted by looking at them."""
 

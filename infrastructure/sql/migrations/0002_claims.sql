@@ -18,19 +18,22 @@ CREATE FUNCTION app.claim_v1(
     p_rank smallint, p_turn timestamptz)
 RETURNS SETOF app.tasks LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    v_ids text[];
+    v_ids  text[];
+    v_jobs text[];
 BEGIN
     IF app.is_paused_v1() THEN
         RETURN;
     END IF;
-    v_ids := ARRAY(
-        SELECT task_id
+    WITH picked AS (
+        SELECT task_id, job_id, kind
           FROM app.tasks
          WHERE lane = p_lane AND status = 'queued' AND (rank, turn) >= (p_rank, p_turn) AND run_after <= now()
          ORDER BY rank, turn
          LIMIT p_limit
-           FOR UPDATE SKIP LOCKED);
-    IF cardinality(v_ids) = 0 THEN
+           FOR UPDATE SKIP LOCKED)
+    SELECT array_agg(task_id), array_agg(DISTINCT job_id) FILTER (WHERE kind <> 'cleanup')
+      INTO v_ids, v_jobs FROM picked;
+    IF v_ids IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -41,18 +44,17 @@ BEGIN
                started_at = coalesce(started_at, now())
          WHERE task_id = ANY (v_ids)
         RETURNING *;
-    PERFORM app.note_claim_v1(p_lane, v_ids);
+    PERFORM app.note_claim_v1(p_lane, v_jobs);
 END
 $$;
 
 -- What a claim changes beside its tasks: jobs begin, the lane shows that it is alive.
-CREATE FUNCTION app.note_claim_v1(p_lane text, p_ids text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION app.note_claim_v1(p_lane text, p_jobs text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH queued AS (
         SELECT j.job_id
           FROM app.jobs j
-         WHERE j.status = 'queued'
-           AND j.job_id IN (SELECT t.job_id FROM app.tasks t WHERE t.task_id = ANY (p_ids) AND t.kind <> 'cleanup')
+         WHERE j.job_id = ANY (p_jobs) AND j.status = 'queued'
          ORDER BY j.job_id
            FOR NO KEY UPDATE
     ), begun AS (

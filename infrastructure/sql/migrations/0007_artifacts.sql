@@ -54,7 +54,7 @@ RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Make everything that the revision wrote for publication its own; former owners are superseded.
--- An item is written in the same transaction, so its reservation is all there is of it.
+-- Items and tables are written in the same transaction, so their reservations are all there is of them.
 CREATE FUNCTION app.publish_artifacts_v1(p_job_id text, p_revision integer) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -62,7 +62,7 @@ BEGIN
         UPDATE app.artifacts AS a SET state = 'deleted', updated_at = now()
           FROM app.artifacts AS mine
          WHERE mine.job_id = p_job_id AND mine.revision = p_revision AND mine.role = 'published'
-           AND (mine.state = 'writing' OR mine.state = 'reserved' AND mine.kind = 'item')
+           AND (mine.state = 'writing' OR mine.state = 'reserved' AND mine.kind IN ('item', 'table'))
            AND a.kind = mine.kind AND a.location = mine.location AND a.state = 'live'
         RETURNING a.job_id
     )
@@ -70,6 +70,6 @@ BEGIN
      WHERE job_id IN (SELECT former.job_id FROM former WHERE former.job_id <> p_job_id);
     UPDATE app.artifacts SET state = 'live', updated_at = now()
      WHERE job_id = p_job_id AND revision = p_revision AND role = 'published'
-       AND (state = 'writing' OR state = 'reserved' AND kind = 'item');
+       AND (state = 'writing' OR state = 'reserved' AND kind IN ('item', 'table'));
 END
 $$;

@@ -60,11 +60,13 @@ def test_the_app_reads_its_settings_from_what_it_is_given(
     assert settings.catalogue.public_url == "http://127.0.0.1:18080"
 
 
-def test_only_migrations_get_the_owner(addresses: Addresses) -> None:
+def test_only_migrations_and_maintenance_get_the_owner(addresses: Addresses) -> None:
     app, owner = application_environment(addresses), owner_environment(addresses)
 
     assert owner["POSTGIS_USER"] == "terrane_owner"
-    assert owner["POSTGIS_PASSWORD"] not in app.values()
+    assert {name for name, value in app.items() if value == owner["POSTGIS_PASSWORD"]} == {
+        "MAINTENANCE_PASSWORD"
+    }
 
 
 def test_passwords_are_made_once_and_kept_from_others(addresses: Addresses) -> None:

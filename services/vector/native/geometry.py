@@ -1,0 +1,139 @@
+"""From the geometries of a file to those of a table, batch by batch.
+
+The order is: parse, two dimensions, empty, not finite, out of range, repair, reproject,
+antimeridian, simplify, round, ring order. What PostGIS has to do itself is told apart first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+
+from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
+from services.vector.models import GeometryOptions
+from services.vector.native import antimeridian, repair
+from services.vector.native.extent import Extent
+from services.vector.native.ledger import Ledger
+from services.vector.native.reprojection import Reprojection
+from services.vector.native.shapes import COLLECTION, Shapes, has_curves, read_shapes
+from services.vector.native.source import Batch
+from services.vector.wkb import TypeSet, headers
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Rows of a batch that go on, in order.
+
+    Args:
+        rows: Their positions in the batch.
+        wkb: Their geometries, little-endian ISO WKB or null.
+    """
+
+    rows: NDArray[np.intp]
+    wkb: pa.BinaryArray
+
+
+class GeometryPipeline:
+    """Prepares geometries and remembers what they are and where they lie.
+
+    Args:
+        options: What the caller wants.
+        is_flat: Whether Z and M are left out.
+        reprojection: From the file's CRS to the table's.
+        ledger: Where drops and repairs are counted.
+    """
+
+    def __init__(
+        self, options: GeometryOptions, reprojection: Reprojection, ledger: Ledger, *, is_flat: bool
+    ) -> None:
+        self._options = options
+        self._is_flat = is_flat
+        self._reprojection = reprojection
+        self._ledger = ledger
+        self.types = TypeSet()
+        self.extent = Extent(reprojection.target)
+        self.any_geometry = False
+
+    def run(self, batch: Batch) -> tuple[PreparedRows, PreparedRows]:
+        """Return the rows of the fast path and those of the SQL path."""
+        found = headers(batch.geometries)
+        malformed = (found.base == 0) & ~found.is_null
+        self._ledger.drop(GEOMETRY_MALFORMED, batch.fids[malformed].tolist())
+        for_sql = ~found.is_simple & (found.base > 0)
+        if self._is_flat:
+            for_sql &= found.base > COLLECTION
+        simple = np.flatnonzero((found.base > 0) & ~for_sql)
+        shapes = read_shapes(simple, batch.fids, batch.geometries, self._ledger)
+        curved = self._curved_collections(shapes, found.base)
+        self._process(shapes)
+        sql_rows = np.sort(np.concatenate([np.flatnonzero(for_sql), curved]))
+        nulls = self._nulls(np.flatnonzero(found.is_null), batch.fids)
+        return self._fast(shapes, nulls), self._for_sql(sql_rows, batch)
+
+    def _curved_collections(self, shapes: Shapes, base: NDArray[np.uint32]) -> NDArray[np.intp]:
+        """Take collections with curves in them out of `shapes` and return their rows."""
+        is_curved = base[shapes.rows] == COLLECTION
+        for place in np.flatnonzero(is_curved):
+            is_curved[place] = has_curves(shapes.geometries[place])
+        rows: NDArray[np.intp] = shapes.rows[is_curved]
+        shapes.rows, shapes.geometries = shapes.rows[~is_curved], shapes.geometries[~is_curved]
+        return rows
+
+    def _nulls(self, rows: NDArray[np.intp], fids: NDArray[np.int64]) -> NDArray[np.intp]:
+        if self._options.null == "keep":
+            return rows
+        self._ledger.drop(GEOMETRY_NULL, fids[rows].tolist())
+        return rows[:0]
+
+    def _process(self, shapes: Shapes) -> None:
+        if self._is_flat:
+            shapes.geometries = shapely.force_2d(shapes.geometries)
+        if self._options.empty == "drop":
+            shapes.drop(shapely.is_empty(shapes.geometries), GEOMETRY_EMPTY)
+        repair.drop_not_finite(shapes)
+        self._reprojection.drop_out_of_range(shapes)
+        repair.make_valid(shapes)
+        repair.remove_repeated_points(shapes)
+        self._reprojection.transform(shapes)
+        self._cross_antimeridian(shapes)
+        self._generalise(shapes)
+        repair.orient_rings(shapes)
+
+    def _cross_antimeridian(self, shapes: Shapes) -> None:
+        if not self._reprojection.target.is_geographic:
+            self.extent.add(shapely.bounds(shapes.geometries))
+            return
+        jumps = antimeridian.jumping(shapes.geometries)
+        self.extent.add(antimeridian.unwrapped_bounds(shapes.geometries, jumps))
+        if self._options.antimeridian == "split":
+            antimeridian.split(shapes, jumps)
+
+    def _generalise(self, shapes: Shapes) -> None:
+        were_empty = shapely.is_empty(shapes.geometries)
+        if simplify := self._options.simplify:
+            shapes.geometries = shapely.simplify(
+                shapes.geometries, simplify.tolerance, preserve_topology=simplify.preserve_topology
+            )
+        if quantize := self._options.quantize:
+            shapes.geometries = shapely.set_precision(shapes.geometries, quantize.snap_to_grid)
+        if simplify or quantize:
+            shapes.drop(shapely.is_empty(shapes.geometries) & ~were_empty, GEOMETRY_COLLAPSED)
+
+    def _fast(self, shapes: Shapes, nulls: NDArray[np.intp]) -> PreparedRows:
+        wkb = pa.array(shapely.to_wkb(shapes.geometries, byte_order=1, flavor="iso"), type=pa.binary())
+        rows = shapes.rows
+        if len(nulls):
+            order = np.argsort(np.concatenate([rows, nulls]), kind="stable")
+            rows = np.concatenate([rows, nulls])[order]
+            wkb = pa.concat_arrays([wkb, pa.nulls(len(nulls), pa.binary())]).take(pa.array(order))
+        self.types.add(headers(wkb))
+        self.any_geometry |= bool(len(shapes))
+        return PreparedRows(rows, wkb)
+
+    def _for_sql(self, rows: NDArray[np.intp], batch: Batch) -> PreparedRows:
+        wkb = batch.geometries.take(pa.array(rows))
+        self.types.add(headers(wkb))
+        self.any_geometry |= bool(len(rows))
+        return PreparedRows(rows, wkb)
