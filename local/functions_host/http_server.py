@@ -51,7 +51,7 @@ class HttpServer:
                 self._routes.add(function.trigger.template, function.trigger.methods, function)
         self._draining = False
         application = web.Application(client_max_size=options.max_body)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1)
         self._site: web.SockSite | None = None
 

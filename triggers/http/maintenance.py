@@ -34,7 +34,10 @@ class RebuildQuery(Query):
     """Whether it is meant, and how much."""
 
     confirm: str = Field(
-        default="", max_length=10, description="`yes`; anything else only says what would go."
+        default="",
+        max_length=10,
+        description="`yes`; anything else only says what would go.",
+        examples=["yes"],
     )
     force: Literal["yes", "no"] = Field(
         default="no", description="`yes`: also while jobs run; they are lost."

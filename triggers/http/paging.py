@@ -21,17 +21,20 @@ R = TypeVar("R")
 V = TypeVar("V")
 K = TypeVar("K")
 
-_SPACE_FOR_PLUS = re.compile(r"(.*T.*) (\d\d:?\d\d)")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 
 
-def _mend_plus(value: Any) -> Any:
+def _read_moment(value: Any) -> Any:
+    # Left alone, pydantic takes numbers for seconds, and a date for its midnight.
+    match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("Give a time with its zone, as in 2026-11-05T12:00:00Z (RFC 3339).")
     # A plus that was not encoded arrives as a space.
-    match = _SPACE_FOR_PLUS.fullmatch(value) if isinstance(value, str) else None
-    return f"{match[1]}+{match[2]}" if match else value
+    return match[1] + match[2].replace(" ", "+")
 
 
 #: A time with a zone, RFC 3339.
-Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_read_moment)]
 
 
 class PageQuery(Query):

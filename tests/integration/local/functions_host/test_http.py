@@ -117,6 +117,12 @@ def test_a_catch_all_takes_the_rest_of_the_path_and_an_encoded_slash_stays_encod
     assert seen["route"] == {"path": "a/b%2Fc/d.tif"}
 
 
+def test_a_parameter_may_hold_a_line_break(host: HostProcess) -> None:
+    answer = host.get("/api/files/a%0Ab%0D")
+
+    assert json.loads(answer.body)["route"] == {"path": "a\nb\r"}
+
+
 def test_an_exception_is_an_empty_500_and_is_logged(host: HostProcess) -> None:
     answer = host.get("/api/fails")
 

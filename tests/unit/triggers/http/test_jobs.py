@@ -157,6 +157,8 @@ def test_a_plus_that_was_not_encoded_is_understood(client: Client) -> None:
         ("status=done", "status"),
         ("submitted_after=2024-01-01T00:00:00", "submitted_after"),
         ("submitted_before=yesterday", "submitted_before"),
+        ("submitted_before=0.5", "submitted_before"),
+        ("submitted_before=2024-01-01", "submitted_before"),
         ("job_type=%00", "job_type"),
         ("cursor=x", "cursor"),
         ("cursor=WzEsMl0", "cursor"),
