@@ -17,7 +17,7 @@ _FREE_RELEASES = 20
 
 
 @dataclass(frozen=True)
-class _Decided:
+class Decided:
     """An end that its task accepts, and what it comes to."""
 
     task: TaskRow
@@ -28,7 +28,7 @@ class _Decided:
 def end_tasks(state: EngineState, ends: Sequence[TaskEnd]) -> Ended:
     """End claims, idempotent by fence; call in a transaction of `state`."""
     answers: list[EndAnswer] = []
-    decided: list[_Decided] = []
+    decided: list[Decided] = []
     # An end that is named twice is one.
     named = {(end.task_id, end.fence): end for end in reversed(ends)}
     for _, end in sorted(named.items()):
@@ -37,14 +37,14 @@ def end_tasks(state: EngineState, ends: Sequence[TaskEnd]) -> Ended:
             continue
         if task.fence == end.fence and task.completed_at is None:
             settled = decide(state, task, end)
-            decided.append(_Decided(task, settled, task.worker))
+            decided.append(Decided(task, settled, task.worker))
             answers.append(EndAnswer(end.task_id, "ended", settled.outcome))
         elif task.ended_fence == end.fence:
             answers.append(EndAnswer(end.task_id, "already", str(task.ended_outcome)))
         else:
             answers.append(EndAnswer(end.task_id, "lost", end.outcome))
     for item in decided:
-        _write(state, item)
+        write_end(state, item)
     return Ended(tuple(answers), tuple(_follow(state, decided)))
 
 
@@ -75,7 +75,8 @@ def _is_worn_out(state: EngineState, task: TaskRow, outcome: Outcome) -> bool:
     )
 
 
-def _write(state: EngineState, item: _Decided) -> None:
+def write_end(state: EngineState, item: Decided) -> None:
+    """Write the task's row and its history: what ``app.write_ends_v1`` does."""
     task, end = item.task, item.end
     now = state.clock.now()
     was_claimed = task.status is TaskStatus.PROCESSING
@@ -120,9 +121,9 @@ def _note_cleanup(state: EngineState, task: TaskRow, end: TaskEnd) -> None:
         job.updated_at = state.clock.now()
 
 
-def _follow(state: EngineState, decided: Sequence[_Decided]) -> list[FollowUp]:
+def _follow(state: EngineState, decided: Sequence[Decided]) -> list[FollowUp]:
     rings: Counter[tuple[str, str]] = Counter()
-    stages: dict[tuple[str, int, int], list[_Decided]] = {}
+    stages: dict[tuple[str, int, int], list[Decided]] = {}
     for item in decided:
         task, outcome = item.task, item.end.outcome
         if outcome not in FINAL_OUTCOMES:
@@ -137,7 +138,7 @@ def _follow(state: EngineState, decided: Sequence[_Decided]) -> list[FollowUp]:
 
 
 def _follow_stage(
-    state: EngineState, job: JobRow, revision: int, number: int, items: Sequence[_Decided]
+    state: EngineState, job: JobRow, revision: int, number: int, items: Sequence[Decided]
 ) -> list[FollowUp]:
     stage = state.stages[job.job_id, revision][number - 1]
     finished = any(item.task.kind == "plan" for item in items)
@@ -160,7 +161,7 @@ def _follow_stage(
     return [FollowUp("cancel", job.job_id, revision)] if fatal is not None else []
 
 
-def _fatal(items: Sequence[_Decided], on_task_failure: str) -> JsonObject | None:
+def _fatal(items: Sequence[Decided], on_task_failure: str) -> JsonObject | None:
     for item in items:
         if item.end.outcome is Outcome.FAILED and (item.task.kind == "plan" or on_task_failure == "stop"):
             return {**(item.end.error or {}), "task_id": item.task.task_id}

@@ -16,7 +16,7 @@ from core.models.claims import (
 from core.models.records import TaskRecord
 from core.ports.engine import FenceLost, JobStopping, PauseState, PlannedTask, TaskFilter
 from core.states import JobStatus, Outcome, StageStatus, TaskStatus
-from infrastructure.memory.ends import end_tasks
+from infrastructure.memory.ends import Decided, end_tasks, write_end
 from infrastructure.memory.rows import JobRow, SlotRow, TaskRow, record
 from infrastructure.memory.state import EngineState
 
@@ -77,14 +77,8 @@ class InMemoryTaskRepository:
             stage.open_slots = len(stage.slots)
             if planned:
                 self._state.move_stage(stage, StageStatus.PROCESSING)
-            self._state.move_task(task, TaskStatus.COMPLETED)
-            worker, claimed_at = task.worker, task.claimed_at
-            task.fence += 1
-            task.ended_fence, task.ended_outcome = plan.fence, Outcome.COMPLETED
-            task.worker = task.claim_id = task.lease_until = None
-            task.result, task.progress = {"planned": len(planned)}, 1.0
-            facts = {"stage": plan.stage, "task_id": task.task_id, "worker": worker}
-            self._state.note(task, "task", "completed", started_at=claimed_at, **facts)
+            end = TaskEnd(task.task_id, plan.fence, Outcome.COMPLETED, {"planned": len(planned)})
+            write_end(self._state, Decided(task, end, task.worker))
             if not planned:
                 return Ended(follow_ups=tuple(self._state.finish_stage(job, plan.stage)))
             self._state.note(job, "stage", "processing", stage=plan.stage)
