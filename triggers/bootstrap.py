@@ -217,13 +217,21 @@ class App:
     @part
     def janitor(self) -> Janitor:
         """Return what runs the sweeps."""
+        return self._janitor(self._sweeps)
+
+    def pruner(self, retention: timedelta) -> Janitor:
+        """Return a janitor that only prunes, and keeps what is younger than `retention`."""
+        rules = Prune(self.mending, self.sweep_runs, retention).rules
+        return self._janitor([Sweep("prune", self.settings.janitor.periods["prune"], rules)])
+
+    def _janitor(self, sweeps: Sequence[Sweep]) -> Janitor:
         settings = self.settings.janitor
         limits = JanitorLimits(
             budget=timedelta(seconds=settings.budget_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
             patience=timedelta(seconds=settings.patience_seconds),
         )
-        return Janitor(self._sweeps, self.sweep_runs, SystemClock(), SystemChance(), limits)
+        return Janitor(sweeps, self.sweep_runs, SystemClock(), SystemChance(), limits)
 
     @part
     def _sweeps(self) -> Sequence[Sweep]:

@@ -67,6 +67,7 @@ ROUTES = {
     ("POST", "dbadmin/maintenance/full-rebuild", "admin"),
     ("POST", "dbadmin/maintenance/redeploy", "admin"),
     ("POST", "dbadmin/maintenance/pgstac/redeploy", "admin"),
+    ("POST", "dbadmin/maintenance/cleanup", "admin"),
     ("POST", "dbadmin/maintenance/pause", "admin"),
     ("POST", "dbadmin/maintenance/resume", "admin"),
     ("GET", "openapi.json", "anonymous"),
