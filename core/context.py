@@ -1,7 +1,5 @@
 """The world of a running handler."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from core.ports.engine import Effects, EffectTransaction, TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
 from core.ports.vectors import VectorStore
 from core.publishing import BlobPublisher
+from core.workspaces import Workspace, make_workspace
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -73,7 +72,7 @@ class RunningTask:
     def __init__(self, hold: Hold, around: Surroundings) -> None:
         self._hold = hold
         self._around = around
-        self._workspace: Path | None = None
+        self._workspace: Workspace | None = None
         self.ended: Ended | None = None
 
     @property
@@ -100,15 +99,13 @@ class RunningTask:
     def workspace(self) -> Path:
         """Return the task's directory, made at the first use."""
         if self._workspace is None:
-            self._around.workspaces.mkdir(parents=True, exist_ok=True)
-            name = tempfile.mkdtemp(prefix=f"{self.task.task_id}-", dir=self._around.workspaces)
-            self._workspace = Path(name)
-        return self._workspace
+            self._workspace = make_workspace(self._around.workspaces, self.task.task_id)
+        return self._workspace.path
 
     def close(self) -> None:
         """Remove the workspace."""
         if self._workspace is not None:
-            shutil.rmtree(self._workspace, ignore_errors=True)
+            self._workspace.remove()
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Note how far the task is; the next heartbeat carries it."""
