@@ -121,9 +121,12 @@ class CoreMachine:
         began = self.clock.monotonic()
         taken = 0
         while not self._drain.is_set():
-            claimed = self._claim("light", self._lanes["light"].batch)
+            limit = self._lanes["light"].batch
+            claimed = self._claim("light", limit)
             if not claimed:
                 return taken
+            if len(claimed) < limit:
+                self._schedule("light")
             self._run_batch(claimed)
             taken += len(claimed)
             if self.clock.monotonic() - began > self.limits.invocation.total_seconds():
@@ -134,7 +137,8 @@ class CoreMachine:
     def _work_heavy(self, lane: str) -> int:
         claimed = [] if self._drain.is_set() else self._claim(lane, 1)
         if claimed:
-            self._ring_for_rest(lane)
+            if not self._ring_for_rest(lane):
+                self._schedule(lane)
             self._run_batch(claimed)
         return len(claimed)
 
@@ -152,7 +156,7 @@ class CoreMachine:
             claimed = self._try_claim(lane, limit, None)
         if not claimed:
             state.start = None
-            self._patiently(lambda: self.bells.schedule(lane))
+            self._schedule(lane)
         return claimed
 
     def _try_claim(self, lane: str, limit: int, start: tuple[int, datetime] | None) -> Sequence[ClaimedTask]:
@@ -219,9 +223,20 @@ class CoreMachine:
         elif seconds > _LONG_BATCH:
             state.batch = 1
 
-    def _ring_for_rest(self, lane: str) -> None:
-        if self._patiently(lambda: self.tasks.runnable(lane, 1)):
+    def _ring_for_rest(self, lane: str) -> bool:
+        """Ring if the lane has more to do; return whether it has."""
+        more = bool(self._patiently(lambda: self.tasks.runnable(lane, 1)))
+        if more:
             self.bells.ring(lane)
+        return more
+
+    def _schedule(self, lane: str) -> None:
+        """See to it that a bell rings when the first lease ends or the first pause is over.
+
+        Also for what was just taken, where no bell is left that goes round: if this process dies, its
+        own bell comes again only when the bus's lock on it ends, which is later than the lease.
+        """
+        self._patiently(lambda: self.bells.schedule(lane))
 
     def _ring_others(self, lane: str) -> None:
         for other in LANES:
