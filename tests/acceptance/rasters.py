@@ -18,7 +18,7 @@ from rasterio.windows import Window
 UTM = from_origin(500_000, 5_600_000, 10, 10)
 NAN = float("nan")
 HUGE = 40_000
-LONG = 6_144
+LONG = 4_096
 
 
 def write_all(directory: Path, listener: str) -> None:

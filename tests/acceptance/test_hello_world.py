@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from psycopg import connect
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import RunningSystem
+    from tests.factories.local_system import RunningSystem
 
 
 def test_hello_world_runs_to_its_end(terrane: "RunningSystem") -> None:

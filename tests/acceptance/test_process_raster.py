@@ -12,7 +12,7 @@ from local.binaries import CHECKOUT
 from tests.stac_validation import assert_valid_item
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import RunningSystem
+    from tests.factories.local_system import RunningSystem
 
 SAMPLE = CHECKOUT / "samples" / "jacksboro_fault_dem.tif"
 

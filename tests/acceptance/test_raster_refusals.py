@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.processes import wait_until
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import Answer, RunningSystem
+    from tests.factories.local_system import Answer, RunningSystem
 
 VRT = b'<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>'
 GDALG = b'{"type": "gdal_streamed_alg", "command_line": "gdal raster pipeline"}'

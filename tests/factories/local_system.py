@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -20,14 +21,9 @@ from azure.storage.blob import BlobServiceClient
 from psycopg import connect
 
 from local.binaries import CHECKOUT
+from local.home import Home
+from local.processes import recorded
 from tests.fixtures.processes import wait_until
-
-# Short enough that a test need not wait a minute for a dead worker's lease, or for a hanging child.
-_SETTINGS = {
-    "ENGINE_LEASE_SECONDS": "4",
-    "ENGINE_HEARTBEAT_SECONDS": "1",
-    "ENGINE_CHILD_DEADLINE_SECONDS": "60",
-}
 
 
 @dataclass(frozen=True)
@@ -113,6 +109,30 @@ class RunningSystem:
     def _isolated(self) -> list[psutil.Process]:
         descendants = [child for worker in self.workers() for child in worker.children(recursive=True)]
         return [process for process in descendants if _workspace(process)]
+
+    def server(self, name: str) -> psutil.Process:
+        """Return one of the servers that make up the system, or the supervisor."""
+        return psutil.Process(recorded(Home(self.home))[name].pid)
+
+    @contextmanager
+    def without(self, name: str, ask: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+        """Take a server down for the length of a block, and wait until its successor answers."""
+        supervisor, server = self.server("supervisor"), self.server(name)
+        # Stopped, it starts nothing anew.
+        supervisor.suspend()
+        try:
+            server.send_signal(ask)
+            wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 60)
+            yield
+        finally:
+            supervisor.resume()
+        wait_until(self._is_ready, 90)
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.request("GET", "/api/readyz").status == 200
+        except OSError:
+            return False
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes of the Functions host."""
