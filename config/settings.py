@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from config.defaults import StorageDefaults
+from config.defaults import StorageDefaults, is_kept_schema
 
 
 class DatabaseSettings(BaseSettings):
@@ -67,6 +67,9 @@ class StorageSettings(BaseSettings):
     silver_cogs: str = Field(default=StorageDefaults.SILVER_COGS, description="Published COGs.")
     silver_mosaicjson: str = Field(
         default=StorageDefaults.SILVER_MOSAICJSON, description="Published mosaics."
+    )
+    silver_vectors: str = Field(
+        default=StorageDefaults.SILVER_VECTORS, description="Pictures of published tables."
     )
     temp: str = Field(default=StorageDefaults.TEMP, description="Intermediate blobs.")
     timeout_seconds: int = Field(default=60, ge=1, description="Longest wait for one request.")
@@ -138,6 +141,23 @@ class RasterSettings(BaseSettings):
     gdal_threads: int = Field(default=2, ge=1, description="Threads of one GDAL call.")
     gdal_cache_mib: int = Field(default=256, ge=32, description="GDAL's block cache.")
     default_collection: str = Field(default="system-rasters", description="Collection of single rasters.")
+
+
+class VectorSettings(BaseSettings):
+    """Limits and defaults of vector jobs."""
+
+    model_config = SettingsConfigDict(env_prefix="VECTOR_")
+
+    schemas: tuple[str, ...] = Field(default=("geo",), description="Schemas that jobs publish in, as JSON.")
+    max_file_size_mb: int = Field(default=20_000, ge=0, description="Largest source in MB; 0: no limit.")
+
+    @field_validator("schemas")
+    @classmethod
+    def _are_for_vectors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        kept = [name for name in value if is_kept_schema(name)]
+        if kept:
+            raise ValueError(f"{', '.join(kept)}: vector tables are never published there")
+        return value
 
 
 class CatalogueSettings(BaseSettings):
@@ -230,6 +250,7 @@ class Settings:
         self.bus = BusSettings()
         self.engine = EngineSettings()
         self.raster = RasterSettings()
+        self.vector = VectorSettings()
         self.catalogue = CatalogueSettings()
         self.janitor = JanitorSettings()
         self.api = ApiSettings()

@@ -271,11 +271,6 @@ TABLE_CHUNK_DIFFERS = ErrorCode(
     "A chunk does not have the rows that were prepared",
     "Something else writes to the temp container: find it, then resubmit the job.",
 )
-TABLE_COUNT_DIFFERS = ErrorCode(
-    "table.count_differs",
-    "The table does not have the rows that were loaded",
-    "Something else writes to the staging schema: find it, then resubmit the job.",
-)
 SCHEMA_NOT_ALLOWED = ErrorCode(
     "schema.not_allowed",
     "Tables are not published in this schema",

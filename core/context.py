@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from core.declaration import TaskResult
+from core.declaration import Location, TaskResult
 from core.handler import PublishedBlob
 from core.heart import Hold
 from core.models.claims import ClaimedTask, Ended
@@ -18,9 +18,9 @@ from core.planning import PagedResults
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Clock
-from core.ports.engine import Effects, EffectTransaction, TaskRepository
+from core.ports.engine import Artifact, Effects, EffectTransaction, TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
-from core.ports.vectors import VectorStore
+from core.ports.vectors import TableName, VectorStore
 from core.publishing import BlobPublisher
 from core.workspaces import Workspace, make_workspace
 
@@ -180,6 +180,23 @@ class RunningTask:
         return self._publisher().publish(
             ref, options, checksum, lambda to, how: self._around.blobs.copy(source.ref, to, how)
         )
+
+    def stage_blob(self, source: Path, name: str) -> BlobRef:
+        """Write a file to the temp container."""
+        self.check()
+        ref = BlobRef(self._around.temp_container, name)
+        self._publisher().stage(ref, lambda to, how: self._around.blobs.upload(source, to, how))
+        return ref
+
+    def stage_table(self, table: TableName) -> None:
+        """Declare that the task is about to load a table aside."""
+        self.check()
+        self._publisher().begin(Artifact("table", str(table), "intermediate"))
+
+    def is_own(self, location: Location) -> bool:
+        """Tell whether an earlier run of this job published what is in a place."""
+        live = self._around.effects.live_artifact(location.kind, location.name)
+        return live is not None and live.job_id == self.task.job_id
 
     @contextmanager
     def transaction(self) -> Iterator[EffectTransaction]:

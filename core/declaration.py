@@ -218,3 +218,8 @@ class JobType(Protocol):
     def plan(self, stage: str, parameters: Any, previous: PreviousResults) -> Iterable[TaskPlan]:
         """Yield the tasks of the stage named `stage`; pure, and streamed where there are many."""
         ...
+
+
+def parameter_names(schema: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names by which callers know the parameters of a model, in order."""
+    return tuple(field.alias or name for name, field in schema.model_fields.items())

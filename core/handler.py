@@ -10,14 +10,14 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
-from core.declaration import TaskResult
+from core.declaration import Location, TaskResult
 from core.models.claims import ClaimedTask
 from core.models.records import TaskRecord
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
 from core.ports.engine import EffectTransaction
 from core.ports.isolation import IsolationKind
-from core.ports.vectors import VectorStore
+from core.ports.vectors import TableName, VectorStore
 
 Lane = Literal["light", "heavy"]
 Role = Literal["intermediate", "published"]
@@ -122,6 +122,26 @@ class TaskContext(Protocol):
         self, source: BlobProperties, ref: BlobRef, options: WriteOptions, *, checksum: str | None = None
     ) -> PublishedBlob:
         """Publish a blob that is in the store already, without its bytes passing through."""
+        ...
+
+    def stage_blob(self, source: Path, name: str) -> BlobRef:
+        """Write a file to the temp container, from which clean-up removes it after the job.
+
+        Raises:
+            Conflict: Something else wrote there (``artifact.conflict``).
+        """
+        ...
+
+    def stage_table(self, table: TableName) -> None:
+        """Declare that the task is about to load a table aside, which clean-up drops after the job.
+
+        Raises:
+            Conflict: Another job loads a table of this name (``artifact.owned``).
+        """
+        ...
+
+    def is_own(self, location: Location) -> bool:
+        """Tell whether what is published in a place was published by an earlier run of this job."""
         ...
 
     def transaction(self) -> AbstractContextManager[EffectTransaction]:

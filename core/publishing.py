@@ -40,17 +40,29 @@ class BlobPublisher:
             Conflict: The place belongs to another job, or something else wrote there.
             FenceLost: The claim is no longer held.
         """
-        intent = self._begin(Artifact("blob", str(ref), "published"))
+        intent = self.begin(Artifact("blob", str(ref), "published"))
         if intent.live_etag is None:
             artifact = Artifact("blob", str(ref), "published")
             written = self._write(artifact, ref, _conditioned(intent, options), write)
         else:
             aside = self._aside(ref)
             artifact = Artifact("blob", str(aside), "intermediate", target=str(ref))
-            intent = self._begin(artifact)
+            intent = self.begin(artifact)
             written = self._write(artifact, aside, _conditioned(intent, options), write)
         self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, checksum)
         return PublishedBlob(ref, written.nbytes, written.etag, self.blobs.url(ref))
+
+    def stage(self, ref: BlobRef, write: Write) -> None:
+        """Write an intermediate blob, which is removed when the job has ended.
+
+        Raises:
+            Conflict: Something else wrote there.
+            FenceLost: The claim is no longer held.
+        """
+        artifact = Artifact("blob", str(ref), "intermediate")
+        intent = self.begin(artifact)
+        written = self._write(artifact, ref, _conditioned(intent, WriteOptions()), write)
+        self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, None)
 
     def put_in_place(self) -> None:
         """Copy what was laid aside over what is live, just before it is published."""
@@ -72,7 +84,12 @@ class BlobPublisher:
         written = self._write(artifact, ref, options, lambda to, how: self.blobs.copy(source, to, how))
         self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, aside.checksum)
 
-    def _begin(self, artifact: Artifact) -> WriteIntent:
+    def begin(self, artifact: Artifact) -> WriteIntent:
+        """Declare that the claim is about to write a place.
+
+        Raises:
+            Conflict: Another job writes there.
+        """
         intent = self.effects.begin_artifact(self.task, artifact)
         if intent.owner is not None:
             raise Conflict(

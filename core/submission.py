@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from core import codes, identity
 from core.bells import Bells
-from core.declaration import JobType
+from core.declaration import JobType, parameter_names
 from core.errors import Conflict, InvalidInput, NotFound, TransientError, Violation
 from core.json import JsonObject
 from core.models.records import JobRecord
@@ -205,7 +205,7 @@ def _violation(job: JobType, problem: dict[str, Any]) -> Violation:
     parameter = ".".join(str(part) for part in problem["loc"]) or "(body)"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(job.parameters_schema.model_fields)
+        known = ", ".join(parameter_names(job.parameters_schema))
         message = f"There is no such parameter; there are: {known}."
     value = None if problem["type"] == "missing" else problem.get("input")
     return Violation(parameter, message, value)

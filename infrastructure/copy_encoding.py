@@ -1,6 +1,6 @@
 """Rows of a Parquet file in the form that PostgreSQL's binary COPY takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 
+GEOMETRY = "geom"
 # Encoded at once; one row may be larger.
 _BATCH_BYTES = 8 * 1024 * 1024
 _MOST_ROWS = 50_000
@@ -25,12 +26,14 @@ class CopySource:
         columns: Which of its columns go into the table, in order.
         types: PostgreSQL's type of each, by name.
         first_id: Value of the column ``id`` in the first row; it counts up.
+        conform: Makes the WKB of the column ``geom`` fit.
     """
 
     path: Path
     columns: Sequence[str]
     types: Mapping[str, str]
     first_id: int
+    conform: Callable[[Any], Any] | None = None
 
     def messages(self) -> Iterator[bytes]:
         """Yield the stream in pieces of bounded size, but for rows that are larger."""
@@ -43,10 +46,14 @@ class CopySource:
             next_id = self.first_id
             for batch in file.iter_batches(_batch_rows(file), columns=list(self.columns)):
                 ids = pa.array(range(next_id, next_id + batch.num_rows), pa.int64())
-                arrays = [ids, *(batch.column(field.name).cast(field.type) for field in fields)]
+                arrays = [ids, *(self._values(batch, field) for field in fields)]
                 yield encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
                 next_id += batch.num_rows
             yield encoder.finish()
+
+    def _values(self, batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+        values = batch.column(field.name).cast(field.type)
+        return self.conform(values) if self.conform is not None and field.name == GEOMETRY else values
 
     def _encoder(self, field: pa.Field) -> Any:
         # JSON travels as text; the stream needs the version byte that jsonb begins with.

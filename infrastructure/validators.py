@@ -1,6 +1,6 @@
 """Resource validators: what job types may demand of what their parameters name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +11,8 @@ from core.declaration import ResourceCheck
 from core.errors import ErrorCode, InvalidInput, NotFound
 from core.ports.blobs import BlobRef, BlobStore
 from core.ports.catalogue import CatalogueReader
+from core.ports.engine import Effects
+from core.ports.vectors import TableName, VectorStore
 from core.validation import ResourceValidators, ResourceViolation
 
 TOO_LARGE = ErrorCode(
@@ -30,12 +32,18 @@ class Resources:
     Args:
         blobs: The blob store.
         catalogue: The catalogue.
+        tables: The vector tables.
+        effects: For who owns what is published.
         limits: Settings that declarations refer to by name, e.g. ``RASTER_MAX_FILE_SIZE_MB``.
+        schemas: Where vector tables may be published.
     """
 
     blobs: BlobStore
     catalogue: CatalogueReader
+    tables: VectorStore
+    effects: Effects
     limits: Mapping[str, int]
+    schemas: Sequence[str]
 
 
 Check = Callable[[Resources, Mapping[str, Any], ResourceCheck], ResourceViolation | None]
@@ -140,6 +148,45 @@ def stac_collection_exists(
     return ResourceViolation(codes.CATALOGUE_COLLECTION_MISSING, f"There is no collection {collection!r}.")
 
 
+@register_validator("schema_allowed")
+def schema_allowed(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand one of the schemas that vector tables are published in."""
+    schema = values[check.parameter]
+    if schema not in resources.schemas:
+        message = f"Tables are published in {', '.join(resources.schemas)}, not in {schema!r}."
+        return ResourceViolation(codes.SCHEMA_NOT_ALLOWED, message)
+    if not resources.tables.schema_exists(schema):
+        return ResourceViolation(
+            codes.SCHEMA_NOT_ALLOWED, f"The database has no schema {schema!r} that the app may use."
+        )
+    return None
+
+
+@register_validator("table_free")
+def table_free(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand that no table stands there that no job owns, or that it may be replaced.
+
+    What a job owns is the reservations' concern. Option: ``schema_parameter``.
+    """
+    table = TableName(values[check.options["schema_parameter"]], values[check.parameter])
+    if table.schema not in resources.schemas:
+        return None
+    found = resources.tables.describe(table)
+    if found is None or resources.effects.live_artifact("table", str(table)) is not None:
+        return None
+    if values.get("if_exists") != "replace":
+        message = f"There is a {found.kind} {table} that no job has published."
+        return ResourceViolation(codes.TABLE_EXISTS, message)
+    if found.kind != "table" or not found.owned:
+        message = f"{table} is a {found.kind} that does not belong to Terrane's role of the database."
+        return ResourceViolation(codes.TABLE_FOREIGN, message)
+    return None
+
+
 #: Every validator that a declaration may name.
 ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     container_exists,
@@ -147,6 +194,8 @@ ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     blobs_exist,
     stac_item_exists,
     stac_collection_exists,
+    schema_allowed,
+    table_free,
 )
 
 

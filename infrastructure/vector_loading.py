@@ -14,13 +14,13 @@ from psycopg.types.json import Jsonb
 from core import codes
 from core.errors import TaskFailed
 from core.ports.vectors import Chunk, Dropped, GeometryRules, Loaded, TableName
-from infrastructure.copy_encoding import CopySource, FileShape
+from infrastructure.copy_encoding import GEOMETRY, CopySource, FileShape
 from infrastructure.database import Connection
 from infrastructure.sql import load
 from infrastructure.vector_relations import find, first_line, identifier, missing, type_name
 
 _QUERIES = load("vectors")
-_GEOMETRY, _FEATURE_ID = "geom", "source_fid"
+_FEATURE_ID = "source_fid"
 _GEOMETRY_TYPE = re.compile(r"geometry\((?P<type>\w+),(?P<srid>\d+)\)")
 _RAW: Final = TableName("pg_temp", "terrane_raw")
 # What the server says of a value that it cannot take.
@@ -83,7 +83,7 @@ class ChunkLoader:
                 codes.TABLE_CHUNK_DIFFERS,
                 f"{chunk.path.name} has {shape.rows} rows where {chunk.rows} were prepared.",
             )
-        types = {name: kind for name, kind in self._types().items() if name not in ("id", _GEOMETRY)}
+        types = {name: kind for name, kind in self._types().items() if name not in ("id", GEOMETRY)}
         replaced = self._delete(chunk)
         with self._refused(chunk):
             if chunk.rules is None and not shape.as_text:
@@ -97,19 +97,19 @@ class ChunkLoader:
         return self._connection.execute(statement, [chunk.first_id, chunk.first_id + chunk.rows - 1]).rowcount
 
     def _copy(self, chunk: Chunk, types: Mapping[str, str]) -> int:
-        source = CopySource(chunk.path, [_GEOMETRY, *types], types, chunk.first_id)
+        source = CopySource(chunk.path, [GEOMETRY, *types], types, chunk.first_id, chunk.conform)
         return self._send(self._table, source)
 
     def _by_way_of_raw(self, chunk: Chunk, types: Mapping[str, str], as_text: frozenset[str]) -> DictRow:
         raw = {name: "text" if name in as_text else kind for name, kind in types.items()}
-        columns = {"id": "bigint", _FEATURE_ID: "bigint", _GEOMETRY: "bytea", **raw}
+        columns = {"id": "bigint", _FEATURE_ID: "bigint", GEOMETRY: "bytea", **raw}
         self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(identifier(_RAW)))
         self._connection.execute(
             sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(
                 sql.Identifier(_RAW.name), _joined("{} {}", columns)
             )
         )
-        self._send(_RAW, CopySource(chunk.path, [_GEOMETRY, _FEATURE_ID, *raw], raw, chunk.first_id))
+        self._send(_RAW, CopySource(chunk.path, [GEOMETRY, _FEATURE_ID, *raw], raw, chunk.first_id))
         rules = chunk.rules or self._as_they_are()
         statement = _FROM_RAW.format(
             raw=identifier(_RAW),
@@ -139,7 +139,7 @@ class ChunkLoader:
         return {row["name"]: row["type"] for row in rows}
 
     def _as_they_are(self) -> GeometryRules:
-        found = _GEOMETRY_TYPE.fullmatch(self._types()[_GEOMETRY])
+        found = _GEOMETRY_TYPE.fullmatch(self._types()[GEOMETRY])
         assert found is not None  # noqa: S101 - the column is made with a modifier
         srid = int(found["srid"])
         return GeometryRules(srid, None, srid, found["type"], keep_empty=True)

@@ -15,6 +15,7 @@ from core.declaration import (
     ResourceCheck,
     Stage,
     TaskPlan,
+    parameter_names,
 )
 from core.json import JsonObject, to_jsonable
 from core.ports.blobs import BlobRef
@@ -26,7 +27,7 @@ NO_IDENTITY: dict[str, Any] = {"x-identity": False}
 class JobParameters(BaseModel):
     """Base of the parameters of job types: frozen, unknown fields refused, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, serialize_by_alias=True)
 
 
 class JobBaseMixin:
@@ -70,8 +71,9 @@ class JobBaseMixin:
     @classmethod
     def identity_parameters(cls, parameters: Any) -> JsonObject:
         """Return the parameters that make the job's id: without defaults, without what is marked."""
+        values = parameters.model_dump(mode="json", exclude_defaults=True)
         return {
-            name: to_jsonable(parameters.model_dump(mode="json")[name])
+            field.alias or name: to_jsonable(values[field.alias or name])
             for name, field in cls.parameters_schema.model_fields.items()
             if _is_identity(field)
             and getattr(parameters, name) != field.get_default(call_default_factory=True)
@@ -108,7 +110,7 @@ def _check_planners(cls: type[JobBaseMixin], names: Sequence[str]) -> None:
 
 
 def _check_validators(cls: type[JobBaseMixin]) -> None:
-    known = cls.parameters_schema.model_fields
+    known = parameter_names(cls.parameters_schema)
     for check in cls.resource_validators:
         if check.parameter not in known:
             raise TypeError(

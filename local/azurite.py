@@ -22,6 +22,7 @@ CONTAINERS = (
     StorageDefaults.BRONZE_VECTORS,
     StorageDefaults.SILVER_COGS,
     StorageDefaults.SILVER_MOSAICJSON,
+    StorageDefaults.SILVER_VECTORS,
     StorageDefaults.TEMP,
 )
 

@@ -1,7 +1,7 @@
-"""Build the rasters of `samples/` from data that other packages ship under free licences.
+"""Build what is in `samples/` from data that other packages ship under free licences.
 
 The results are in the repository; this says where they come from, and makes them again. It
-downloads two wheels with pip and takes one file out of each.
+downloads three wheels with pip and takes the files out of each.
 """
 
 import io
@@ -29,6 +29,9 @@ MODIS = "cartopy/data/raster/sample/Miriam.A2012270.2050.2km.jpg"
 # From the README beside the image: west, east, south, north in degrees.
 MODIS_EXTENT = (-120.6766, -106.321045231, 13.2301484511245, 30.7668999999995)
 SRTM = "matplotlib/mpl-data/sample_data/jacksboro_fault_dem.npz"
+PYOGRIO = "pyogrio==0.13.0"
+COUNTRIES = "pyogrio/tests/fixtures/naturalearth_lowres/naturalearth_lowres"
+SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 OPTIONS = {"driver": "GTiff", "compress": "DEFLATE", "predictor": 2, "tiled": True, "blockxsize": 256}
 
 
@@ -37,6 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         write_hurricane(member(CARTOPY, MODIS, Path(directory)))
         write_fault(member(MATPLOTLIB, SRTM, Path(directory)))
+        write_countries(
+            {ending: member(PYOGRIO, f"{COUNTRIES}{ending}", Path(directory)) for ending in SHAPEFILE}
+        )
 
 
 def member(package: str, name: str, directory: Path) -> bytes:
@@ -84,6 +90,16 @@ def write_fault(archive: bytes) -> None:
     # The package names its edges by the side from which it draws, so that `ymin` is the north.
     transform = Affine(float(data["dx"]), 0, float(data["xmin"]), 0, -float(data["dy"]), float(data["ymin"]))
     write("jacksboro_fault_dem.tif", heights, CRS.from_epsg(4326), transform, {"AREA_OR_POINT": "Area"})
+
+
+def write_countries(parts: dict[str, bytes]) -> None:
+    """Pack the countries of Natural Earth as people send Shapefiles."""
+    with zipfile.ZipFile(SAMPLES / "countries.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for ending, content in parts.items():
+            # With one date for all, so that the same data make the same archive.
+            entry = zipfile.ZipInfo(f"countries{ending}", (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
 
 
 def write(name: str, pixels: Any, crs: CRS, transform: Affine, tags: dict[str, str]) -> None:

@@ -5,6 +5,9 @@ from services.hello import say_greeting, say_reply
 from services.raster.create_cog import create_cog
 from services.raster.extract_stac_metadata import extract_stac_metadata
 from services.raster.validate_raster import validate_raster
+from services.vector.create_vector_stac import create_vector_stac
+from services.vector.process_vector_prepare import process_vector_prepare
+from services.vector.process_vector_upload import process_vector_upload
 
 #: Every handler, by its own declaration.
 ALL_HANDLERS: tuple[AnyHandler, ...] = (
@@ -13,4 +16,7 @@ ALL_HANDLERS: tuple[AnyHandler, ...] = (
     validate_raster,
     create_cog,
     extract_stac_metadata,
+    process_vector_prepare,
+    process_vector_upload,
+    create_vector_stac,
 )

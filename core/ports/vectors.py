@@ -1,9 +1,9 @@
 """The port to the tables that vectors are published as."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from core.declaration import Location
 
@@ -106,12 +106,14 @@ class Chunk:
         first_id: Id of its first row in the table; the others follow, so the ids are its key.
         rows: How many rows it has.
         rules: Set if PostGIS has to work on the geometries.
+        conform: Makes an Arrow array of WKB fit the table's column, where PostGIS need not work on it.
     """
 
     path: Path
     first_id: int
     rows: int
     rules: GeometryRules | None = None
+    conform: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ RASTER_ITEM_ASSETS: Final[JsonObject] = {
 }
 VECTOR_ITEM_ASSETS: Final[JsonObject] = {
     "data": {"title": "Table", "description": "Table in PostGIS.", "roles": ["data"]},
+    "thumbnail": {"type": "image/png", "title": "Thumbnail", "roles": ["thumbnail"]},
 }
 
 
@@ -112,6 +113,18 @@ def raster_collection(collection_id: str, description: str | None = None) -> Jso
             description=description or f"Rasters of the collection {collection_id}.",
             keywords=("raster", "cog"),
             item_assets=RASTER_ITEM_ASSETS,
+        )
+    )
+
+
+def vector_collection(collection_id: str, description: str | None = None) -> JsonObject:
+    """Return the collection that is made for the first table of a user's collection."""
+    return build_collection(
+        CollectionDescription(
+            collection_id=collection_id,
+            description=description or f"Vector data sets of the collection {collection_id}.",
+            keywords=("vector", "postgis"),
+            item_assets=VECTOR_ITEM_ASSETS,
         )
     )
 

@@ -9,6 +9,8 @@ from core.json import JsonObject
 BBox = tuple[float, float, float, float]
 NoData = int | float | Literal["nan", "inf", "-inf"] | None
 
+#: Of SHA-256, in hex.
+MULTIHASH = "^1220[0-9a-f]{64}$"
 COG_MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
@@ -105,7 +107,7 @@ class FileInfo(StacModel):
 
     href: str
     nbytes: int | None = Field(default=None, ge=0)
-    checksum: str | None = Field(default=None, pattern="^1220[0-9a-f]{64}$")
+    checksum: str | None = Field(default=None, pattern=MULTIHASH)
 
 
 class RasterAsset(FileInfo):
@@ -126,6 +128,8 @@ class SourceBlob(StacModel):
     last_modified: AwareDatetime
     media_type: str | None = None
     title: str | None = None
+    nbytes: int | None = Field(default=None, ge=0)
+    checksum: str | None = Field(default=None, pattern=MULTIHASH)
 
 
 class Acquisition(StacModel):
@@ -207,4 +211,49 @@ class RasterItem(StacModel):
     acquired: Acquisition | None = None
     provenance: Provenance
     renders: dict[str, JsonObject] = {}
+    properties: dict[str, Any] = {}
+
+
+class TableColumn(StacModel):
+    """A column of a table.
+
+    Args:
+        type: As PostgreSQL names it.
+        description: What it was called in the source.
+    """
+
+    name: str
+    type: str
+    description: str | None = None
+
+
+class VectorItem(StacModel):
+    """Everything that an item of a published table says.
+
+    Args:
+        table: ``{schema}.{table}``.
+        geometry: GeoJSON in EPSG:4326 that covers every row.
+        bbox: West, south, east, north in degrees; west > east across the antimeridian.
+        proj_code: CRS of the table, ``EPSG:n``.
+        proj_bbox: Bounds of the table in it.
+        columns: All of them, the geometry too.
+        properties: Further properties.
+    """
+
+    collection_id: str
+    item_id: str
+    table: str
+    title: str | None = None
+    description: str | None = None
+    geometry: JsonObject
+    bbox: BBox
+    proj_code: str
+    proj_bbox: BBox | None = None
+    geometry_column: str = "geom"
+    columns: tuple[TableColumn, ...]
+    rows: int = Field(ge=0)
+    thumbnail: FileInfo | None = None
+    source: SourceBlob
+    acquired: Acquisition | None = None
+    provenance: Provenance
     properties: dict[str, Any] = {}

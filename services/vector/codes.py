@@ -208,3 +208,23 @@ READER_WARNING = ErrorCode(
     "The reader noticed something",
     "Check the features if the warning concerns them.",
 )
+GEOMETRY_UNUSABLE = ErrorCode(
+    "vector.geometry_unusable",
+    "Geometries that PostGIS cannot use",
+    "Correct the features that are listed, or convert curves and surfaces before the upload.",
+)
+INDEX_COLUMN_UNKNOWN = ErrorCode(
+    "vector.index_column_unknown",
+    "A column to be indexed does not exist",
+    "Name columns of the file in `indexes`, by the names that are listed.",
+)
+CHUNKS_INCOMPLETE = ErrorCode(
+    "vector.chunks_incomplete",
+    "Rows that were read are in no chunk",
+    "This is a bug: report it with the job id.",
+)
+ROWS_LOST = ErrorCode(
+    "vector.rows_lost",
+    "Rows that were prepared are not in the table",
+    "This is a bug, or something else writes to the staging schema: report it with the job id.",
+)

@@ -5,29 +5,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from core.sql_words import RESERVED_WORDS
+
 _LONGEST: Final = 63
 _UNNAMED: Final = "unnamed_column"
 # Columns that the table or a chunk has of its own.
 _OURS: Final = frozenset({"id", "geom", "source_fid", "etl_batch_id"})
 # Columns that every PostgreSQL table has.
 _SYSTEM: Final = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-# Reserved key words, also those that may name functions or types, and `type`, which many tools stumble
-# over. Source: PostgreSQL 17 documentation, appendix C.
-_KEY_WORDS: Final = """
-    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean
-    both case cast char character check coalesce collate collation column concurrently constraint create
-    cross current_catalog current_date current_role current_schema current_time current_timestamp
-    current_user dec decimal default deferrable desc distinct do else end except exists extract false fetch
-    float for foreign freeze from full grant greatest group grouping having ilike in initially inner inout
-    int integer intersect interval into is isnull join lateral leading least left like limit localtime
-    localtimestamp national natural nchar none normalize not notnull null nullif numeric offset on only or
-    order out outer overlaps overlay placing position precision primary real references returning right row
-    select session_user setof similar smallint some substring symmetric system_user table tablesample then
-    time timestamp to trailing treat trim true type union unique user using values varchar variadic verbose
-    when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse
-    xmlpi xmlroot xmlserialize xmltable
-"""
-_RESERVED: Final = frozenset(_KEY_WORDS.split())
 # A letter and what it becomes, for what Unicode does not take apart into a letter and a mark.
 _PAIRS: Final = """
     ß ss æ ae œ oe ø o đ d ð d þ th ł l ħ h \u0131 i
@@ -69,7 +54,7 @@ def sanitised_name(source_name: str) -> str:
         name = f"col_{name}"
     if name in _OURS:
         name = f"src_{name}"
-    elif name in _RESERVED or name in _SYSTEM:
+    elif name in RESERVED_WORDS or name in _SYSTEM:
         name = f"f_{name}"
     return name[:_LONGEST].rstrip("_")
 

@@ -71,9 +71,9 @@ class RunningSystem:
     def blobs(self) -> BlobServiceClient:
         return BlobServiceClient.from_connection_string(self.variables["AZURE_STORAGE_CONNECTION_STRING"])
 
-    def upload(self, name: str, content: bytes) -> None:
+    def upload(self, name: str, content: bytes, container: str = "bronze-rasters") -> None:
         with self.blobs as service:
-            service.get_blob_client("bronze-rasters", name).upload_blob(content, overwrite=True)
+            service.get_blob_client(container, name).upload_blob(content, overwrite=True)
 
     def query(self, statement: str, *values: Any) -> list[Any]:
         """Return the first column of what a statement finds in the app database."""

@@ -158,6 +158,7 @@ def test_what_env_prints_reaches_every_server(running: LocalSystem) -> None:
         "bronze-vectors",
         "silver-cogs",
         "silver-mosaicjson",
+        "silver-vectors",
         "rmhazuregeotemp",
     }
     assert str(message) == "ring"

@@ -1,0 +1,172 @@
+"""The handler of ``process_vector_prepare``: read a vector file in a child, and lay its chunks aside."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel
+
+from core import codes
+from core.errors import TaskFailed, TransientError
+from core.handler import TaskContext, task_handler
+from core.ports.blobs import BlobRef, PreconditionFailed
+from core.ports.vectors import NewTable, TableColumn, TableName
+from services.vector.chunk_uploads import ChunkUploads
+from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
+from services.vector.handover import STAGING_SCHEMA, PreparedChunks, VectorSource, chunk_runs
+from services.vector.models import (
+    ColumnDescription,
+    ConverterOptions,
+    FileExtension,
+    GeometryOptions,
+    PreparedVector,
+    PrepareVector,
+)
+
+_PREPARED = "prepared.json"
+
+
+class Reading(BaseModel):
+    """How the file is to be read; see the job's parameters."""
+
+    file_extension: FileExtension
+    layer: str | None = None
+    input_crs: str | None = None
+    target_crs: str = "EPSG:4326"
+    chunk_size: int | None = None
+    dimensions: str = "keep"
+    converter: ConverterOptions = ConverterOptions()
+    geometry: GeometryOptions = GeometryOptions()
+    temporal: list[str] = []
+
+
+class IndexColumns(BaseModel):
+    """Which columns get an index, by either name."""
+
+    spatial: bool = True
+    attributes: list[str] = []
+    temporal: list[str] = []
+
+
+class ProcessVectorPrepare(BaseModel):
+    """Parameters."""
+
+    source: VectorSource
+    prepare: Reading
+    indexes: IndexColumns = IndexColumns()
+
+
+@task_handler("process_vector_prepare", lane="heavy")
+def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> PreparedChunks:
+    """Cut a file into chunks of clean rows, and create the empty table that they are loaded into.
+
+    The chunks are uploaded while the child goes on. Running it twice writes the same ones.
+
+    Raises:
+        TaskFailed: The file cannot be published; see the code.
+        TransientError: It changed while it was fetched (``blob.changed``).
+    """
+    source, path = _fetch(context, p.source)
+    prefix = f"temp/vector_etl/{context.task.job_id}/"
+    context.progress(0.1, "reading the file")
+    with ChunkUploads(context, prefix) as uploads:
+        prepared = context.isolated(
+            "services.vector.native.preparation:prepare_vector",
+            PrepareVector.model_validate({**p.prepare.model_dump(), "path": path}),
+            PreparedVector,
+            kind="vector",
+        )
+    _check_complete(prepared, uploads.uploaded)
+    names = _names(prepared.columns)
+    described = _stage_description(context, prepared, prefix)
+    result = PreparedChunks(
+        source=source,
+        staged=f"{STAGING_SCHEMA}.v_{context.task.job_id[:32]}_r{context.task.revision}",
+        geometry_type=prepared.geometry_type,
+        container=described.container,
+        prefix=prefix,
+        prepared=described.name,
+        runs=chunk_runs(prepared, p.prepare.geometry),
+        chunks=len(prepared.chunks),
+        rows_read=prepared.rows_read,
+        rows_prepared=prepared.rows_prepared,
+        attributes=_columns(names, p.indexes.attributes, "attributes"),
+        temporal=_columns(names, p.indexes.temporal, "temporal"),
+        seconds=prepared.seconds,
+    )
+    _create_table(context, prepared, result)
+    return result
+
+
+def _fetch(context: TaskContext, source: VectorSource) -> tuple[VectorSource, str]:
+    properties = context.blobs.properties(source.ref)
+    context.progress(0.01, f"fetching {source.ref}")
+    name = PurePosixPath(source.name).name
+    try:
+        context.download(source.ref, name, if_match=properties.etag)
+    except PreconditionFailed as error:
+        message = f"{source.ref} changed since the job looked at it."
+        raise TransientError(codes.BLOB_CHANGED, message) from error
+    seen = {
+        "etag": properties.etag,
+        "nbytes": properties.nbytes,
+        "last_modified": properties.last_modified,
+    }
+    return source.model_copy(update=seen), name
+
+
+def _check_complete(prepared: PreparedVector, uploaded: Sequence[str]) -> None:
+    missing = sorted({chunk.name for chunk in prepared.chunks} ^ set(uploaded))
+    rows = sum(chunk.rows for chunk in prepared.chunks)
+    dropped = sum(one.count for one in prepared.dropped)
+    if missing or rows != prepared.rows_prepared or rows + dropped != prepared.rows_read:
+        raise TaskFailed(
+            CHUNKS_INCOMPLETE,
+            f"{prepared.rows_read} rows were read, {rows} are in chunks, {dropped} were dropped; "
+            f"chunks that differ: {', '.join(missing[:5]) or 'none'}.",
+        )
+
+
+def _names(columns: Sequence[ColumnDescription]) -> Mapping[str, str]:
+    """Return the columns of the table by both of their names; the table's own wins."""
+    by_source = {column.source_name: column.name for column in columns}
+    return by_source | {column.name: column.name for column in columns}
+
+
+def _columns(names: Mapping[str, str], wanted: Sequence[str], parameter: str) -> list[str]:
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        known = ", ".join(sorted(set(names.values()))[:50])
+        raise TaskFailed(
+            INDEX_COLUMN_UNKNOWN,
+            f"indexes.{parameter}: {', '.join(unknown)} is not among {known or 'no columns'}.",
+        )
+    return list(dict.fromkeys(names[name] for name in wanted))
+
+
+def _stage_description(context: TaskContext, prepared: PreparedVector, prefix: str) -> BlobRef:
+    path = context.workspace / _PREPARED
+    path.write_text(prepared.model_dump_json(), encoding="utf-8")
+    return context.stage_blob(path, prefix + _PREPARED)
+
+
+def _create_table(context: TaskContext, prepared: PreparedVector, result: PreparedChunks) -> None:
+    staged = TableName.parse(result.staged)
+    definition = NewTable(
+        columns=[_column(column) for column in prepared.columns],
+        geometry_type=prepared.geometry_type,
+        srid=prepared.target_srid,
+        first_free_id=prepared.rows_prepared + 1,
+        comment=f"Source: {result.source.ref}, loaded by Terrane job {context.task.job_id}",
+    )
+    context.stage_table(staged)
+    with context.transaction() as transaction:
+        transaction.tables.create(staged, definition)
+        transaction.complete(result.model_dump(mode="json"))
+
+
+def _column(column: ColumnDescription) -> TableColumn:
+    kind = str(column.type)
+    if column.precision is not None:
+        kind = f"{kind}({column.precision},{column.scale or 0})"
+    note = f" ({column.note})" if column.note else ""
+    return TableColumn(column.name, kind, f"Source column: {column.source_name}{note}")
