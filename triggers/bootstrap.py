@@ -27,7 +27,7 @@ from core.orphans import OrphanDetector
 from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
-from core.ports.janitor import Mending, SweepRuns
+from core.ports.janitor import Mending, ScratchTables, SweepRuns
 from core.ports.vectors import VectorStore
 from core.prune import Prune
 from core.registry import Registry
@@ -49,6 +49,7 @@ from infrastructure.mending import PostgresMending
 from infrastructure.message_queue import ServiceBusQueue
 from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from infrastructure.pgstac_repository import PgStacRepository
+from infrastructure.scratch_tables import PostgresScratchTables
 from infrastructure.sweep_runs import PostgresSweepRuns
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
@@ -225,15 +226,28 @@ class App:
         return PostgresMending(self.database)
 
     @part
+    def scratch_tables(self) -> ScratchTables | None:
+        """Return the tables that loads fill aside."""
+        return PostgresScratchTables(self.database)
+
+    @part
     def janitor(self) -> Janitor:
         """Return what runs the sweeps."""
+        return self._janitor(self._sweeps)
+
+    def pruner(self, retention: timedelta) -> Janitor:
+        """Return a janitor that only prunes, and keeps what is younger than `retention`."""
+        rules = Prune(self.mending, self.sweep_runs, retention).rules
+        return self._janitor([Sweep("prune", self.settings.janitor.periods["prune"], rules)])
+
+    def _janitor(self, sweeps: Sequence[Sweep]) -> Janitor:
         settings = self.settings.janitor
         limits = JanitorLimits(
             budget=timedelta(seconds=settings.budget_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
             patience=timedelta(seconds=settings.patience_seconds),
         )
-        return Janitor(self._sweeps, self.sweep_runs, SystemClock(), SystemChance(), limits)
+        return Janitor(sweeps, self.sweep_runs, SystemClock(), SystemChance(), limits)
 
     @part
     def _sweeps(self) -> Sequence[Sweep]:
@@ -248,6 +262,7 @@ class App:
             blobs=self.blobs,
             templates=resolved(templates, self._containers),
             grace=timedelta(hours=settings.intermediates_grace_hours),
+            tables=self.scratch_tables,
         )
         prune = Prune(self.mending, self.sweep_runs, timedelta(days=self.settings.engine.retention_days))
         rules = {

@@ -27,8 +27,10 @@ from infrastructure.memory.blob_store import InMemoryBlobStore
 from infrastructure.memory.catalogue import InMemoryCatalogue
 from infrastructure.memory.effects import InMemoryEffects
 from infrastructure.memory.jobs import InMemoryJobRepository
+from infrastructure.memory.mending import InMemoryMending
 from infrastructure.memory.queue import InMemoryQueue
 from infrastructure.memory.state import EngineState
+from infrastructure.memory.sweep_runs import InMemorySweepRuns
 from infrastructure.memory.tasks import InMemoryTaskRepository
 from infrastructure.memory.vector_store import InMemoryVectorStore
 from jobs import ALL_JOBS
@@ -114,6 +116,9 @@ def memory_app(
         "catalogue": catalogue,
         "vector_tables": tables,
         "effects": InMemoryEffects(state, catalogue, tables),
+        "sweep_runs": InMemorySweepRuns(state),
+        "mending": InMemoryMending(state),
+        "scratch_tables": None,
         "heart": Heart(tasks, settings.engine.lease),
     }
     if jobs:

@@ -7,6 +7,7 @@ import azure.functions as func
 from triggers import openapi
 from triggers.bootstrap import VERSION, app
 from triggers.http import (
+    cleanup,
     dbadmin,
     dbadmin_activity,
     dbadmin_tables,
@@ -18,6 +19,7 @@ from triggers.http import (
     page,
     servicebus,
     submissions,
+    zombies,
 )
 from triggers.http.endpoints import JSON_MEDIA_TYPE, Contract, Reply, Resource
 from triggers.http.requests import Call, Query
@@ -34,6 +36,8 @@ RESOURCES: tuple[Resource, ...] = (
     dbadmin.resource,
     dbadmin_tables.resource,
     dbadmin_activity.resource,
+    zombies.resource,
+    cleanup.resource,
     servicebus.resource,
     maintenance.resource,
     resource,

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal
 
@@ -14,7 +16,7 @@ from triggers.bootstrap import app
 from triggers.http import codes
 from triggers.http.endpoints import Contract, Reply, Resource
 from triggers.http.errors import BadRequest
-from triggers.http.operator_schemas import RebuildStep, Rebuilt
+from triggers.http.operator_schemas import CleanedUp, RebuildStep, Rebuilt
 from triggers.http.requests import Call, Query
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ resource = Resource(
     "Maintenance", "For operators: dropping and recreating what the app keeps in its database."
 )
 
+_COUNTED_UP_TO = 1_000
 _CONSEQUENCES: Mapping[Schema, str] = {
     "app": "jobs, tasks and events but those of published artifacts",
     "pgstac": "the whole catalogue",
@@ -48,6 +51,23 @@ class FullRebuildQuery(RebuildQuery):
     """Whether it is meant, and how much."""
 
     include: Literal["geo"] | None = Field(default=None, description="`geo`: drop the published tables, too.")
+
+
+class CleanupQuery(Query):
+    """Whether it is meant, and how much."""
+
+    confirm: str = Field(
+        default="",
+        max_length=10,
+        description="`yes`; anything else only says what would go.",
+        examples=["yes"],
+    )
+    days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days since the jobs' end; ENGINE_RETENTION_DAYS if not given.",
+    )
 
 
 def _contract(query: type[RebuildQuery]) -> Contract[RebuildQuery]:
@@ -82,6 +102,29 @@ def rebuild_engine(call: Call[RebuildQuery]) -> Reply:
 def rebuild_catalogue(call: Call[RebuildQuery]) -> Reply:
     """Drop and recreate the schema `pgstac`; jobs whose items go with it can be submitted again."""
     return _rebuild(call, "pgstac-redeploy", ["pgstac"])
+
+
+@resource.route(
+    "POST",
+    "dbadmin/maintenance/cleanup",
+    Contract(query=CleanupQuery, answers={HTTPStatus.OK: CleanedUp}, level=func.AuthLevel.ADMIN),
+)
+def clean_up_old_rows(call: Call[CleanupQuery]) -> Reply:
+    """Remove tasks and events of jobs that ended long ago; jobs, artifacts and audits stay.
+
+    It does what the nightly sweep does, within the same time; what is left then says `actions`.
+    """
+    parts = app()
+    days = call.query.days or parts.settings.engine.retention_days
+    retention = timedelta(days=days)
+    if call.query.confirm != "yes":
+        number = len(parts.mending.prunable(retention, _COUNTED_UP_TO))
+        many = "1,000 or more" if number >= _COUNTED_UP_TO else str(number)
+        message = f"This would remove tasks and events of {many} revisions that ended {days} days ago."
+        raise BadRequest(codes.MAINTENANCE_UNCONFIRMED, message, revisions=number, days=days)
+    [run] = parts.pruner(retention).run("prune", call.actor)
+    shown = asdict(run) | {"days": days, "removed": run.fixed}
+    return Reply(CleanedUp.model_validate(shown))
 
 
 def _rebuild(call: Call[RebuildQuery], name: str, schemas: Sequence[Schema]) -> Reply:

@@ -317,6 +317,19 @@ class Rebuilt(Answer):
     steps: list[RebuildStep]
 
 
+class CleanedUp(Answer):
+    """What a clean-up of old rows came to."""
+
+    run_id: int
+    status: str = Field(description="skipped: another sweep was at work for too long; try again.")
+    days: int
+    removed: int
+    started_at: datetime
+    ended_at: datetime | None
+    actions: list[JsonObject]
+    error: JsonObject | None
+
+
 class QueueCounts(Answer):
     """How many messages a queue has, counted by looking at them."""
 

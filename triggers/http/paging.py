@@ -46,10 +46,14 @@ class PageQuery(Query):
     )
 
 
+# What the database can compare with its own numbers.
+_BigInt = Annotated[int, Field(ge=0, lt=2**63)]
+
 #: The keys that lists go by.
 NEWEST_FIRST: TypeAdapter[tuple[datetime, str]] = TypeAdapter(tuple[AwareDatetime, str])
 STAGE_AND_KEY: TypeAdapter[tuple[int, str]] = TypeAdapter(tuple[int, str])
-EVENT_ID: TypeAdapter[int] = TypeAdapter(int)
+EVENT_ID: TypeAdapter[int] = TypeAdapter(_BigInt)
+RUN_ID: TypeAdapter[int] = TypeAdapter(_BigInt)
 
 
 def start(query: PageQuery, keys: TypeAdapter[K]) -> K | None:

@@ -15,8 +15,8 @@ LOCK TABLE app.jobs, app.tasks, app.artifacts IN ACCESS EXCLUSIVE MODE;
 SELECT count(*) AS jobs FROM app.jobs j WHERE j.completed_at IS NULL OR j.cleanup = 'pending';
 
 -- drop_app
--- The engine's schema, with everything in it.
-DROP SCHEMA IF EXISTS app CASCADE;
+-- The engine's schema, and what its loads have half done.
+DROP SCHEMA IF EXISTS app, vector_staging CASCADE;
 
 -- drop_geo
 -- The published tables.

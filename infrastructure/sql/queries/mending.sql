@@ -142,3 +142,19 @@ SELECT t.task_id, t.job_id, j.job_type, t.revision, t.stage, t.kind, t.key, t.ta
    AND (%(after_beat)s::timestamptz IS NULL OR (t.heartbeat_at, t.task_id) > (%(after_beat)s, %(after_id)s))
  ORDER BY t.heartbeat_at, t.task_id
  LIMIT %(limit)s;
+
+-- scratch_tables
+-- Tables aside that only artifacts of the past name.
+SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS named,
+              count(*) FILTER (WHERE a.state NOT IN ('deleted', 'released')
+                                  OR a.updated_at >= now() - %(age)s) AS wanted
+         FROM app.artifacts a
+        WHERE a.kind = 'table' AND a.location = n.nspname || '.' || c.relname) AS a
+ WHERE n.nspname = 'vector_staging' AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+   AND a.named > 0 AND a.wanted = 0
+ ORDER BY c.relname
+ LIMIT %(limit)s;

@@ -21,6 +21,7 @@ from services.stac.collections import system_collections
 from tests.factories.memory_app import Answer, Client, MemoryApp, Unavailable
 from tests.fixtures.postgres import APP_ROLE, PostgresServer
 
+CLEANUP = "/api/dbadmin/maintenance/cleanup"
 FULL = "/api/dbadmin/maintenance/full-rebuild"
 REDEPLOY = "/api/dbadmin/maintenance/redeploy"
 PGSTAC = "/api/dbadmin/maintenance/pgstac/redeploy"
@@ -255,3 +256,24 @@ def test_an_app_that_may_not_says_so(client: Client) -> None:
     answer = client.post(f"{FULL}?confirm=yes")
 
     assert (answer.status, answer.json["code"]) == (409, "maintenance.not_configured")
+
+
+def test_old_rows_go_when_it_is_confirmed(
+    client: Client, published: str, owner: psycopg.Connection[DictRow]
+) -> None:
+    owner.execute(
+        "UPDATE app.jobs SET completed_at = now() - interval '40 days' WHERE job_id = %s", [published]
+    )
+
+    asked = client.post(f"{CLEANUP}?days=30")
+    kept = client.get(f"/api/jobs/{published}/tasks").json["items"]
+    done = client.post(f"{CLEANUP}?days=30&confirm=yes", headers={"X-Terrane-Actor": "ada"})
+
+    assert (asked.status, asked.json["details"]) == (400, {"revisions": 1, "days": 30})
+    assert len(kept) == 4
+    assert (done.status, done.json["status"]) == (200, "completed")
+    assert done.json["removed"] > 4
+    assert client.get(f"/api/jobs/{published}/tasks").json["items"] == []
+    assert client.get(f"/api/jobs/{published}").json["status"] == "completed"
+    assert owner.execute("SELECT triggered_by FROM app.janitor_runs").fetchall() == [{"triggered_by": "ada"}]
+    assert owner.execute("SELECT count(*) AS n FROM app.tasks").fetchone() != {"n": 0}
