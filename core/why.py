@@ -138,7 +138,7 @@ def _waiting(
     if first.run_after < now - _PATIENCE and first.lane in tasks.silent_lanes():
         return Why(
             "lane.silent",
-            f"Nothing has been claimed in lane {first.lane} for minutes, and tasks wait there: "
+            f"Nothing has been claimed in lane {first.lane} for a while, and tasks wait there: "
             "see that a worker serves it; the watchdog rings for it.",
         )
     number = f"{_LOOKED_AT} or more" if len(queued) == _LOOKED_AT else str(len(queued))

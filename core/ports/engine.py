@@ -211,7 +211,7 @@ class TaskRepository(Protocol):
         ...
 
     def silent_lanes(self) -> Sequence[str]:
-        """Return the lanes that have runnable tasks and have claimed nothing for a watchdog period."""
+        """Return the lanes that have claimed nothing for half a minute though they had runnable tasks."""
         ...
 
     def pause(self, reason: str, by: str, until: datetime | None) -> None:

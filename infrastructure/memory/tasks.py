@@ -21,6 +21,7 @@ from infrastructure.memory.rows import JobRow, SlotRow, TaskRow, record
 from infrastructure.memory.state import EngineState
 
 _SECOND = timedelta(seconds=1)
+_SILENCE = timedelta(seconds=30)
 
 
 class InMemoryTaskRepository:
@@ -174,7 +175,7 @@ class InMemoryTaskRepository:
     def silent_lanes(self) -> Sequence[str]:
         """Return lanes with runnable work that nobody takes."""
         with self._state.locked() as now:
-            limit = now - self._state.engine.watchdog_period
+            limit = now - _SILENCE
             return [lane for lane in self._state.lanes if self._state.waiting_since(lane, limit)]
 
     def pause(self, reason: str, by: str, until: datetime | None) -> None:

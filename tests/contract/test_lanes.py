@@ -8,6 +8,7 @@ from core.states import Outcome
 from tests.factories.engine import LEASE, EngineStore, keys
 
 SECOND = timedelta(seconds=1)
+SILENCE = timedelta(seconds=30)
 MINUTE = timedelta(minutes=1)
 PERIOD = timedelta(minutes=5)
 
@@ -111,7 +112,7 @@ def test_a_lane_is_not_silent_because_it_had_nothing_to_do(store: EngineStore, s
 
 def test_a_lane_is_silent_when_nobody_takes_its_work(store: EngineStore) -> None:
     store.submit()
-    store.advance(PERIOD - SECOND)
+    store.advance(SILENCE - SECOND)
     before = store.tasks.silent_lanes()
     store.advance(2 * SECOND)
 

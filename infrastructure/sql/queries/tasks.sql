@@ -107,13 +107,14 @@ SELECT app.unschedule_bell_v1(%(lane)s);
 SELECT app.runnable_v1(%(lane)s, %(limit)s) AS runnable;
 
 -- silent_lanes
--- Lanes that have claimed nothing for a watchdog period, though work was runnable all the while.
+-- Lanes that have claimed nothing for half a minute, though work was runnable all the while. A whole
+-- watchdog period would let a lane that fell silent just after a sweep wait for nearly two.
 SELECT l.lane
-  FROM app.lanes l, app.engine e
+  FROM app.lanes l
  WHERE NOT app.is_paused_v1()
-   AND coalesce(l.last_claim_at < now() - e.watchdog_period, true)
+   AND coalesce(l.last_claim_at < now() - interval '30 seconds', true)
    AND EXISTS (SELECT 1 FROM app.tasks t
-                WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - e.watchdog_period)
+                WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - interval '30 seconds')
  ORDER BY l.lane;
 
 -- pause
