@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.errors import TransientError
 from core.models.claims import FollowUp
@@ -30,9 +30,14 @@ class Bells:
     jobs: JobRepository
     tasks: TaskRepository
     most: int
+    _doubted: set[str] = field(default_factory=set, repr=False)
 
     def follow(self, follow_ups: Sequence[FollowUp]) -> None:
-        """Ring, schedule and cancel as the store answered."""
+        """Ring, schedule and cancel as the store answered; repeating it does no harm.
+
+        Raises:
+            TransientError: The database does not answer.
+        """
         pending = list(follow_ups)
         rings: Counter[str] = Counter()
         later: set[str] = set()
@@ -46,7 +51,7 @@ class Bells:
                 pending += self._cancel(follow_up.subject, follow_up.number)
         for lane, number in rings.items():
             self.ring(lane, number)
-        for lane in later:
+        for lane in sorted(later):
             self.schedule(lane)
 
     def ring(self, lane: str, number: int = 1) -> None:
@@ -57,8 +62,20 @@ class Bells:
             logger.warning("bells not rung", extra={"lane": lane, "number": number, "reason": error.message})
 
     def schedule(self, lane: str) -> None:
-        """Send the lane's one scheduled bell, if nobody has sent a better one."""
-        delay = self.tasks.schedule_bell(lane)
+        """Send the lane's one scheduled bell, if nobody has sent a better one.
+
+        Raises:
+            TransientError: The database does not answer; a repetition sees to the bell all the same.
+        """
+        try:
+            if lane in self._doubted:
+                self.tasks.unschedule_bell(lane)
+            delay = self.tasks.schedule_bell(lane)
+        except TransientError:
+            # Perhaps the right was taken and its answer lost; nobody else would send this bell then.
+            self._doubted.add(lane)
+            raise
+        self._doubted.discard(lane)
         if delay is None:
             return
         try:

@@ -75,17 +75,23 @@ class Executor:
         with bind(job_id=task.job_id, task_id=task.task_id, attempt=task.attempt):
             context = RunningTask(hold, self.around)
             try:
-                return self._attempt(hold, context)
-            except (FenceLost, JobStopping, Stopped, Snooze) as signal:
-                return self._signalled(task, signal)
-            except TerraneError as error:
-                return self._failed(task, error)
-            except Exception as error:
-                # The edge of foreign code: whatever a handler raises ends its task, not the worker.
-                logger.exception("handler broken")
-                return _ends(task, Outcome.FAILED, error=_unexpected(error))
+                executed = self._outcome(hold, context)
             finally:
                 context.close()
+        # A task that has ended itself is over, whatever its handler met afterwards.
+        return executed if context.ended is None else Executed(ended=context.ended)
+
+    def _outcome(self, hold: Hold, context: RunningTask) -> Executed:
+        try:
+            return self._attempt(hold, context)
+        except (FenceLost, JobStopping, Stopped, Snooze) as signal:
+            return self._signalled(hold.task, signal)
+        except TerraneError as error:
+            return self._failed(hold.task, error)
+        except Exception as error:
+            # The edge of foreign code: whatever a handler raises ends its task, not the worker.
+            logger.exception("handler broken")
+            return _ends(hold.task, Outcome.FAILED, error=_unexpected(error))
 
     def _attempt(self, hold: Hold, context: RunningTask) -> Executed:
         task = hold.task
@@ -98,8 +104,6 @@ class Executor:
             return _ends(task, Outcome.COMPLETED, result=self.clean_up.run(task, context))
         handler = self.registry.handlers[task.task_type]
         result = handler(_parameters(handler.parameters, task), context)
-        if context.ended is not None:
-            return Executed(ended=context.ended)
         return _ends(task, Outcome.COMPLETED, result=_checked_result(result))
 
     def _is_too_new(self, task: ClaimedTask) -> bool:
@@ -107,7 +111,8 @@ class Executor:
             return True
         if task.kind == "work":
             return task.task_type not in self.registry.handlers
-        return task.kind == "plan" and task.job_type not in self.registry.jobs
+        # Plans and clean-ups need what the job type declares.
+        return task.job_type not in self.registry.jobs
 
     def _too_old(self, task: ClaimedTask) -> Executed:
         """Leave a task to a newer worker: releases that roll out meet each other's rows."""

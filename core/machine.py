@@ -12,7 +12,7 @@ from core.bells import Bells
 from core.errors import TransientError
 from core.executor import Executor, release
 from core.heart import Heart
-from core.models.claims import ClaimedTask, ClaimRequest, TaskEnd
+from core.models.claims import ClaimedTask, ClaimRequest, FollowUp, TaskEnd
 from core.ports.clock import Chance, Clock
 from core.ports.engine import TaskRepository
 
@@ -177,7 +177,7 @@ class CoreMachine:
         ended = self._patiently(lambda: self.tasks.rescue(_RESCUE_BATCH))
         if ended.answers:
             logger.warning("claims rescued", extra={"number": len(ended.answers)})
-        self.bells.follow(ended.follow_ups)
+        self._follow(ended.follow_ups)
         return bool(ended.answers)
 
     def _run_batch(self, claimed: Sequence[ClaimedTask]) -> None:
@@ -199,7 +199,7 @@ class CoreMachine:
             else:
                 self.heart.let_go(hold.task.task_id)
             if executed.ended is not None:
-                self.bells.follow(executed.ended.follow_ups)
+                self._follow(executed.ended.follow_ups)
         self._end(ends)
         self._adapt(self._lanes[claimed[0].lane], self.clock.monotonic() - began)
 
@@ -211,11 +211,14 @@ class CoreMachine:
         finally:
             for end in ends:
                 self.heart.let_go(end.task_id)
-        self.bells.follow(ended.follow_ups)
+        self._follow(ended.follow_ups)
         if any(answer.answer == "already" for answer in ended.answers):
             # An earlier call did it and its answer was lost, and with it what it asked to ring.
             for lane in LANES:
                 self.bells.ring(lane)
+
+    def _follow(self, follow_ups: Sequence[FollowUp]) -> None:
+        self._patiently(lambda: self.bells.follow(follow_ups))
 
     def _adapt(self, state: _LaneState, seconds: float) -> None:
         if seconds < _QUICK_BATCH:
