@@ -24,6 +24,7 @@ from core.janitor import Janitor, JanitorLimits
 from core.job_health import JobHealth
 from core.machine import CoreMachine, MachineLimits
 from core.orphans import OrphanDetector
+from core.pause import Pause
 from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
@@ -214,6 +215,11 @@ class App:
         )
         validators = resource_validators(resources)
         return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells)
+
+    @part
+    def pause(self) -> Pause:
+        """Return the pause."""
+        return Pause(self.tasks, self.bells)
 
     @part
     def sweep_runs(self) -> SweepRuns:

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core import codes
 from core.errors import Violation
-from core.machine import LANES
 from core.states import TaskStatus
 from infrastructure.diagnostics import AnyTaskFilter, TaskCursor
 from triggers.bootstrap import app
@@ -82,7 +81,7 @@ def pause_claiming(call: Call[PauseQuery]) -> Reply:
     if until is not None and until <= datetime.now(UTC):
         violation = Violation("until", "It must lie in the future.", until)
         raise BadRequest(codes.QUERY_INVALID, f"until: {violation.message}", (violation,))
-    app().tasks.pause(call.query.reason.replace("\x00", ""), call.actor, until)
+    app().pause.begin(call.query.reason.replace("\x00", ""), call.actor, until)
     return _pause_state()
 
 
@@ -92,13 +91,8 @@ def pause_claiming(call: Call[PauseQuery]) -> Reply:
     Contract(query=Query, answers={HTTPStatus.OK: Pause}, level=func.AuthLevel.ADMIN),
 )
 def resume_claiming(call: Call[Query]) -> Reply:  # noqa: ARG001 - every route is given its call
-    """Let tasks be claimed again, and ring every lane that has work."""
-    parts = app()
-    parts.tasks.resume()
-    for lane in LANES:
-        runnable = parts.tasks.runnable(lane, parts.bells.most)
-        if runnable:
-            parts.bells.ring(lane, runnable)
+    """Let tasks be claimed again, and ring every lane."""
+    app().pause.resume()
     return _pause_state()
 
 

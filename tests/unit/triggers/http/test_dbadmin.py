@@ -31,9 +31,25 @@ def test_resume_rings_for_the_work_that_waits(client: Client, terrane: MemoryApp
     assert client.get(f"/api/jobs/{job_id}").json["status"] == "completed"
 
 
-def test_resume_without_a_pause_does_nothing(client: Client, terrane: MemoryApp) -> None:
+def test_resume_without_a_pause_does_no_harm(client: Client, terrane: MemoryApp) -> None:
     assert client.post(RESUME).json["paused"] is False
+    terrane.work()
     assert terrane.queue.peek("light", 10) == []
+
+
+def test_a_pause_that_ends_by_itself_rings_at_its_end_for_what_an_endless_one_swallowed(
+    client: Client, terrane: MemoryApp
+) -> None:
+    client.post(PAUSE)
+    client.post(SUBMIT, {})
+    terrane.work()
+    until = datetime.now(UTC) + timedelta(hours=1)
+
+    client.post(f"{PAUSE}?until={rfc3339(until)}")
+
+    [bell] = terrane.queue.peek("light", 10)
+    assert bell.scheduled_for is not None
+    assert abs(bell.scheduled_for - until) < timedelta(minutes=1)
 
 
 def test_a_pause_does_not_end_in_the_past(client: Client) -> None:
