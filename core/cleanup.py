@@ -12,7 +12,7 @@ from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobStore, PreconditionFailed
 from core.ports.engine import ArtifactRecord, Effects, JobRepository
 from core.ports.vectors import TableName
-from core.publishing import parse_location
+from core.publishing import is_of_revision, parse_location, signature
 from core.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -74,36 +74,37 @@ class CleanUp:
             # Published before this revision: what stands there is the good result of another run.
             self.effects.close_artifact(claim, record, "released")
             return 0
-        deleted = self._delete(record)
+        deleted = self._delete(claim, record)
         self.effects.close_artifact(claim, record, "deleted")
         return deleted
 
-    def _delete(self, record: ArtifactRecord) -> int:
+    def _delete(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
         ref = parse_location(record.location)
         try:
             if record.etag is None:
                 # Never recorded, so perhaps never committed: an empty commit discards what is
                 # staged, and a late commit of the dead writer then fails.
-                self.blobs.delete(ref, if_match=self.blobs.commit_empty(ref))
+                self.blobs.delete(ref, if_match=self.blobs.commit_empty(ref, signature(claim)))
                 return 0
             return int(self.blobs.delete(ref, if_match=record.etag))
         except PreconditionFailed:
-            return self._delete_if_ours(record)
+            return self._delete_if_of(record)
         except NotFound:
             return 0
 
-    def _delete_if_ours(self, record: ArtifactRecord) -> int:
+    def _delete_if_of(self, record: ArtifactRecord) -> int:
+        """Delete what an unrecorded write of the revision left; a later one's is not ours to touch."""
         ref = parse_location(record.location)
         found = self.blobs.properties(ref)
-        if found.metadata.get("terrane_job") != record.job_id:
+        if not is_of_revision(found, record.job_id, record.revision):
             logger.warning("blob left alone", extra={"blob": record.location, "etag": found.etag})
             return 0
         return int(self.blobs.delete(ref, if_match=found.etag))
 
     def _sweep_prefixes(self, claim: ClaimedTask, context: TaskContext) -> tuple[int, int]:
         record = self.jobs.get(claim.job_id)
-        job = self.registry.jobs.get(claim.job_type)
-        if job is None or record is None or record.completed_at is None or record.revision != claim.revision:
+        job = self.registry.job(claim.job_type)
+        if record is None or record.completed_at is None or record.revision != claim.revision:
             # A later revision is at work: what lies there is its own to clean up.
             return 0, 0
         count = nbytes = 0

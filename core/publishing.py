@@ -102,14 +102,14 @@ class BlobPublisher:
     def _write(self, artifact: Artifact, ref: BlobRef, options: WriteOptions, write: Write) -> BlobProperties:
         options = replace(
             options,
-            metadata={**options.metadata, **self._signature()},
+            metadata={**options.metadata, **signature(self.task)},
             block_prefix=f"{self.task.task_id}{self.task.fence:08d}",
         )
         try:
             return write(ref, options)
         except PreconditionFailed as error:
-            # Either an earlier claim of this revision committed and died before it could record
-            # its ETag, or something that is not ours stands here.
+            # Either an earlier claim committed and died before it could record its ETag, or something
+            # that is not ours stands here.
             adopted = self._adopt(artifact, ref)
             try:
                 return write(ref, replace(options, if_match=adopted, if_absent=adopted is None))
@@ -121,29 +121,48 @@ class BlobPublisher:
             found = self.blobs.properties(ref)
         except NotFound:
             return None
-        if not self._is_ours(found):
+        if not self._is_left_over(found):
             raise _conflict(artifact)
+        # Only who still has the claim on the place may say so: a writer that lost it long ago would
+        # take another job's good result for something left over.
+        self._begin(artifact)
         return found.etag
 
-    def _is_ours(self, found: BlobProperties) -> bool:
-        written_by = found.metadata
-        return (
-            written_by.get(_JOB) == self.task.job_id
-            and written_by.get(_REVISION) == str(self.task.revision)
-            and int(written_by.get(_FENCE, "0")) <= self.task.fence
-        )
+    def _is_left_over(self, found: BlobProperties) -> bool:
+        """Return whether a blob was written by a claim that cannot be at work any more.
 
-    def _signature(self) -> dict[str, str]:
-        return {
-            _JOB: self.task.job_id,
-            _REVISION: str(self.task.revision),
-            _TASK: self.task.task_id,
-            _FENCE: str(self.task.fence),
-        }
+        The claimant of a place is the only one that may write there. So whatever else a job of
+        ours wrote there, it did before, or it had lost its claim.
+        """
+        written_by = found.metadata
+        if _JOB not in written_by:
+            return False
+        if written_by[_JOB] != self.task.job_id:
+            return True
+        same = (str(self.task.revision), self.task.task_id) == (written_by[_REVISION], written_by[_TASK])
+        if same and int(written_by[_FENCE]) > self.task.fence:
+            return False
+        return is_of_revision(found, self.task.job_id, self.task.revision)
 
     def _aside(self, ref: BlobRef) -> BlobRef:
         prefix = f"temp/publish/{self.task.job_id}/{self.task.revision}"
         return BlobRef(self.temp_container, f"{prefix}/{ref.container}/{ref.name}")
+
+
+def is_of_revision(found: BlobProperties, job_id: str, revision: int) -> bool:
+    """Return whether a blob was written by this revision of a job, or by an earlier one."""
+    written_by = found.metadata
+    return written_by.get(_JOB) == job_id and int(written_by.get(_REVISION, "0")) <= revision
+
+
+def signature(task: ClaimedTask) -> dict[str, str]:
+    """Return the metadata by which a blob tells which claim wrote it."""
+    return {
+        _JOB: task.job_id,
+        _REVISION: str(task.revision),
+        _TASK: task.task_id,
+        _FENCE: str(task.fence),
+    }
 
 
 def _conditioned(intent: WriteIntent, options: WriteOptions) -> WriteOptions:

@@ -130,9 +130,9 @@ class AzureBlobStore:
             staged = stage_copy(self._blob(target), properties, signed, target, options.block_prefix)
         return self.commit(staged, options)
 
-    def commit_empty(self, ref: BlobRef) -> str:
+    def commit_empty(self, ref: BlobRef, metadata: Mapping[str, str]) -> str:
         """See `BlobStore.commit_empty`."""
-        return self.commit(StagedBlocks(ref, (), 0), WriteOptions(if_absent=True)).etag
+        return self.commit(StagedBlocks(ref, (), 0), WriteOptions(metadata=metadata, if_absent=True)).etag
 
     def list_blobs(self, container: str, prefix: str = "") -> Iterator[BlobProperties]:
         """See `BlobStore.list_blobs`."""

@@ -117,8 +117,10 @@ class BlobStore(Protocol):
         """Copy a blob inside the store, without its bytes passing through this process."""
         ...
 
-    def commit_empty(self, ref: BlobRef) -> str:
+    def commit_empty(self, ref: BlobRef, metadata: Mapping[str, str]) -> str:
         """Create an empty blob where none is, which discards staged blocks; return its ETag.
+
+        The metadata must tell who did it, for whoever finds it when its maker died.
 
         Raises:
             PreconditionFailed: A blob exists.

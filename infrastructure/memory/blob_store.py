@@ -113,9 +113,9 @@ class InMemoryBlobStore:
         """See `BlobStore.copy`."""
         return self.commit(self._stage(self._blob(source).content, target, options), options)
 
-    def commit_empty(self, ref: BlobRef) -> str:
+    def commit_empty(self, ref: BlobRef, metadata: Mapping[str, str]) -> str:
         """See `BlobStore.commit_empty`."""
-        return self.commit(StagedBlocks(ref, (), 0), WriteOptions(if_absent=True)).etag
+        return self.commit(StagedBlocks(ref, (), 0), WriteOptions(metadata=metadata, if_absent=True)).etag
 
     def list_blobs(self, container: str, prefix: str = "") -> Iterator[BlobProperties]:
         """See `BlobStore.list_blobs`."""

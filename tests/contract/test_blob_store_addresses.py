@@ -49,7 +49,7 @@ def test_unusable_names_are_refused_wherever_they_are_given(shelf: Shelf, name: 
         lambda: shelf.content(ref),
         lambda: shelf.store.read_range(ref, 0, 1),
         lambda: shelf.store.copy(source, ref, WriteOptions()),
-        lambda: shelf.store.commit_empty(ref),
+        lambda: shelf.store.commit_empty(ref, {}),
         lambda: shelf.store.delete(ref),
     ]
 

@@ -84,7 +84,7 @@ def test_an_empty_commit_discards_staged_blocks_so_that_a_late_commit_fails(shel
     options = WriteOptions(if_absent=True, block_prefix="late")
     staged = shelf.store.stage(shelf.file(b"late"), shelf.ref(), options)
 
-    etag = shelf.store.commit_empty(shelf.ref())
+    etag = shelf.store.commit_empty(shelf.ref(), {"maker": "a"})
     removed = shelf.store.delete(shelf.ref(), if_match=etag)
 
     assert removed is True
@@ -97,7 +97,7 @@ def test_an_empty_commit_destroys_nothing(shelf: Shelf) -> None:
     shelf.put(content=b"content")
 
     with pytest.raises(PreconditionFailed):
-        shelf.store.commit_empty(shelf.ref())
+        shelf.store.commit_empty(shelf.ref(), {"maker": "a"})
 
     assert shelf.content(shelf.ref()) == b"content"
 

@@ -39,7 +39,7 @@ def every_operation(store: AzureBlobStore, ref: BlobRef, file: Path) -> dict[str
         f"create container {ref.container}": lambda: store.ensure_container(ref.container),
         f"look at {ref}": lambda: store.properties(ref),
         f"stage {ref}": lambda: store.upload(file, ref, WriteOptions()),
-        f"commit {ref}": lambda: store.commit_empty(ref),
+        f"commit {ref}": lambda: store.commit_empty(ref, {}),
         f"list {ref.container}/a/b/": lambda: list(store.list_blobs(ref.container, "a/b/")),
         f"delete {ref}": lambda: store.delete(ref),
     }
