@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status env test check docs bench lock clean
+.PHONY: help install demo up down status env test simulate check docs bench lock clean
 
 # The first Python that Azure Functions and the pinned packages support.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,10 @@ env: ## print what points a client at the running system, for eval "$(make env)"
 
 test: install ## run every test, or those of T=path
 	@$(VENV)/python -m scripts.test $(T)
+
+simulate: install ## run SEEDS=2000 seeds of the engine's simulation from FIRST=0 on; ONLY= and WISHES= replay a part
+	@$(VENV)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+	$(if $(WISHES),--wishes $(WISHES)) $(if $(ONLY),--only $(ONLY))
 
 check: ## lint, types, layers, dead code, generated documents
 	@$(if $(PYTHON),,echo "Python 3.11 to 3.13 is needed" >&2; exit 1;) $(PYTHON) -m scripts.install packages

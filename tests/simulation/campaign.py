@@ -1,0 +1,99 @@
+"""Many seeds on every core, and what came of them."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from os import cpu_count
+
+from tests.simulation.faults import FAULT_KINDS
+from tests.simulation.run import Verdict, simulate
+from tests.simulation.sights import SIGHTS
+
+_CHUNK = 20
+
+
+@dataclass
+class Tally:
+    """What seeds came to, together.
+
+    Args:
+        seeds: How many ran.
+        lives: Revisions of jobs that ended.
+        tasks: Tasks that ended.
+        steps: Steps that were scheduled.
+        faults: How often each kind fired.
+        sights: What was met.
+        failures: Runs in which a law was broken.
+    """
+
+    seeds: int = 0
+    lives: int = 0
+    tasks: int = 0
+    steps: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    sights: Counter[str] = field(default_factory=Counter)
+    failures: list[Verdict] = field(default_factory=list)
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a run."""
+        self.seeds += 1
+        self.lives += verdict.lives
+        self.tasks += verdict.tasks
+        self.steps += verdict.steps
+        self.faults += verdict.faults
+        self.sights += verdict.sights
+        if verdict.law is not None:
+            self.failures.append(verdict)
+
+    @property
+    def never_fired(self) -> list[str]:
+        """Return the kinds of faults that are not tested."""
+        return [kind.name for kind in FAULT_KINDS if not self.faults[kind.name]]
+
+    @property
+    def never_seen(self) -> list[str]:
+        """Return the paths that are not tested."""
+        return [sight for sight in SIGHTS if not self.sights[sight]]
+
+
+def run_seeds(seeds: Sequence[int]) -> Tally:
+    """Run seeds on every core."""
+    tally = Tally()
+    for verdicts in _batches(seeds):
+        for verdict in verdicts:
+            tally.add(verdict)
+    return tally
+
+
+def _batches(seeds: Sequence[int]) -> Iterator[Sequence[Verdict]]:
+    batches = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
+    processes = min(cpu_count() or 1, len(batches))
+    if processes == 1:
+        yield from map(_run_batch, batches)
+        return
+    # Spawned: the threads of this process would not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_run_batch, batches)
+
+
+def _run_batch(seeds: Sequence[int]) -> Sequence[Verdict]:
+    return [simulate(seed) for seed in seeds]
+
+
+def report(tally: Tally, seconds: float) -> Iterator[str]:
+    """Yield the lines of a report."""
+    yield (
+        f"{tally.seeds} seeds, {tally.lives} job lives, {tally.tasks} tasks, {tally.steps} steps "
+        f"in {seconds:.0f} s ({tally.lives / seconds:.0f} lives/s)"
+    )
+    yield "faults that fired:"
+    yield from (f"  {tally.faults[kind.name]:>8} {kind.name}" for kind in FAULT_KINDS)
+    yield "sights:"
+    yield from (f"  {tally.sights[sight]:>8} {sight}" for sight in SIGHTS)
+    for name in tally.never_fired:
+        yield f"NOT TESTED: {name} never fired"
+    for sight in tally.never_seen:
+        yield f"NOT TESTED: never seen: {sight}"
+    yield f"laws broken in {len(tally.failures)} of {tally.seeds} runs"
