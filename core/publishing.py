@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core import codes
+from core.declaration import PrefixTemplate
 from core.errors import Conflict, NotFound
 from core.handler import PublishedBlob
 from core.models.claims import ClaimedTask
@@ -145,8 +146,13 @@ class BlobPublisher:
         return is_of_revision(found, self.task.job_id, self.task.revision)
 
     def _aside(self, ref: BlobRef) -> BlobRef:
-        prefix = f"temp/publish/{self.task.job_id}/{self.task.revision}"
-        return BlobRef(self.temp_container, f"{prefix}/{ref.container}/{ref.name}")
+        prefix = asides(self.temp_container).of(self.task.job_id)
+        return BlobRef(self.temp_container, f"{prefix}{self.task.revision}/{ref.container}/{ref.name}")
+
+
+def asides(temp_container: str) -> PrefixTemplate:
+    """Return where jobs lay blobs aside."""
+    return PrefixTemplate(temp_container, "temp/publish/{job_id}/")
 
 
 def is_of_revision(found: BlobProperties, job_id: str, revision: int) -> bool:

@@ -31,6 +31,7 @@ from core.ports.isolation import IsolationKind
 from core.ports.janitor import Mending, ScratchTables, SweepRuns
 from core.ports.vectors import VectorStore
 from core.prune import Prune
+from core.publishing import asides
 from core.registry import Registry
 from core.submission import SubmissionService
 from core.suspects import Suspects
@@ -266,7 +267,7 @@ class App:
             mending=self.mending,
             bells=self.bells,
             blobs=self.blobs,
-            templates=resolved(templates, self._containers),
+            templates=[*resolved(templates, self._containers), asides(self.settings.storage.temp)],
             grace=timedelta(hours=settings.intermediates_grace_hours),
             tables=self.scratch_tables,
         )
