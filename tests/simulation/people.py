@@ -13,12 +13,19 @@ from core.context import Surroundings
 from core.errors import Conflict, TransientError
 from core.executor import Executor
 from core.heart import Heart, Hold
+from core.janitor import Janitor, JanitorLimits
+from core.job_health import JobHealth
 from core.machine import CoreMachine, Draining, MachineLimits
 from core.models.claims import ClaimedTask
+from core.orphans import OrphanDetector
 from core.pause import Pause
 from core.planning import Planner
 from core.ports.engine import JobRepository, TaskRepository
+from core.ports.janitor import Mending, SweepRuns
+from core.publishing import asides
 from core.submission import SubmissionService, SubmitRequest
+from core.suspects import Suspects
+from core.sweeps import Sweep
 from core.validation import ResourceValidators
 from core.watchdog import TaskWatchdog
 from tests.simulation.bus import BusPort
@@ -31,6 +38,15 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LEASE = timedelta(seconds=45)
+#: How often each sweep runs.
+SWEEPS = {
+    "task_watchdog": timedelta(minutes=5),
+    "job_health": timedelta(minutes=10),
+    "orphan_detector": timedelta(minutes=15),
+}
+#: How long what an ended job left is kept.
+GRACE = timedelta(minutes=20)
+_MINIMUM_AGE = timedelta(minutes=1)
 _BEAT = 10 * SECOND
 _NOWHERE = Path("/nonexistent")
 
@@ -118,6 +134,7 @@ class Worker(Connected):
             tasks=self.tasks,
             blobs=cast("Any", self.blobs),
             catalogue=world.catalogue,
+            tables=cast("Any", None),
             effects=cast("Any", self.effects),
             isolation=cast("Any", None),
             clock=self.clock,
@@ -189,25 +206,48 @@ class Worker(Connected):
         return True
 
 
-class Janitor(Connected):
+class Cleaner(Connected):
     """The process in which the sweeps run."""
 
-    def sweep(self) -> None:
-        """Run the watchdog once, beside whatever else this process does."""
-        self.begin("watchdog", self._watchdog)
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(world, name)
+        wire = Wire(self)
+        mending = cast("Mending", StorePort(wire, world.watched_mending))
+        runs = cast("SweepRuns", StorePort(wire, world.watched_runs))
+        suspects = Suspects(mending, self.bells, self.chance, _MINIMUM_AGE)
+        templates = [template for job in world.jobs for template in job.intermediate_blobs]
+        orphans = OrphanDetector(
+            suspects, mending, self.bells, cast("Any", self.blobs), [*templates, asides(TEMP)], GRACE
+        )
+        watchdog = TaskWatchdog(self.tasks, self.queue, self.bells)
+        rules = {
+            "task_watchdog": watchdog.rules,
+            "job_health": JobHealth(suspects, self.jobs).rules,
+            "orphan_detector": orphans.rules,
+        }
+        sweeps = [Sweep(name, SWEEPS[name], rules[name]) for name in SWEEPS]
+        limits = JanitorLimits(timedelta(seconds=50), timedelta(seconds=120), timedelta(seconds=60))
+        self._janitor = Janitor(sweeps, runs, self.clock, self.chance, limits)
 
-    def _watchdog(self) -> None:
+    def sweep(self, name: str) -> None:
+        """Run a sweep, beside whatever else this process does."""
+        self.begin(name, lambda: self._sweep(name))
+
+    def _sweep(self, name: str) -> None:
         try:
-            report = TaskWatchdog(self.tasks, self.queue, self.bells).sweep()
+            [run] = self._janitor.run(name, "simulation")
         except TransientError:
             self.world.seen("sweep failed")
             return
-        for action in report.actions:
-            self.world.seen(f"watchdog: {action['action']}")
+        self.world.seen(f"sweep {run.status}")
+        if run.error is not None and run.error["code"] == codes.SWEEP_RULE_FAILED.code:
+            self.world.broken("the janitor mends", f"{name}: {run.error}")
+        for action in run.actions:
+            self.world.seen(f"{name}: {action['action']}")
 
     def buried(self) -> None:
         """Be started again at the next sweep."""
-        self.world.replace_janitor()
+        self.world.replace_cleaner()
 
 
 @dataclass(eq=False)

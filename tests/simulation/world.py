@@ -18,13 +18,17 @@ from infrastructure.memory.blob_store import InMemoryBlobStore
 from infrastructure.memory.catalogue import InMemoryCatalogue
 from infrastructure.memory.effects import InMemoryEffects
 from infrastructure.memory.jobs import InMemoryJobRepository
+from infrastructure.memory.mending import InMemoryMending
 from infrastructure.memory.state import EngineState
+from infrastructure.memory.sweep_runs import InMemorySweepRuns
 from infrastructure.memory.tasks import InMemoryTaskRepository
 from tests.simulation.bus import LANES, Bus
 from tests.simulation.faults import BY_NAME, FAULT_KINDS, Faults
 from tests.simulation.people import (
+    GRACE,
+    SWEEPS,
+    Cleaner,
     FrontEnd,
-    Janitor,
     Wish,
     Worker,
     cancellation,
@@ -39,10 +43,10 @@ from tests.simulation.watched import Call, Watched, WatchedEffects, WatchedTasks
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-_WATCHDOG_PERIOD = 5 * MINUTE
 _WEATHER = 20 * SECOND
 _LOOK = 2 * MINUTE
 _PATIENCE = 15 * MINUTE
+_REST = 2 * (GRACE // timedelta(microseconds=1))
 _LONGEST = 48 * HOUR
 _MOST_STEPS = 400_000
 
@@ -152,11 +156,12 @@ class World:
         self._build_types()
         self.bus = Bus(self)
         self.workers: list[Worker] = []
-        self.janitor = Janitor(self, "janitor")
+        self.cleaner = Cleaner(self, "janitor")
         self.front_end = FrontEnd(self, "front end")
         self._wishes: list[Wish] = []
         self._unmade = 0
         self._calm_since: int | None = None
+        self._settled_since: int | None = None
 
     def _build_stores(self) -> None:
         clock = StoreClock(self)
@@ -169,6 +174,8 @@ class World:
         self.watched_tasks = WatchedTasks(self, InMemoryTaskRepository(self.state))
         self.watched_jobs = Watched(self, "jobs", InMemoryJobRepository(self.state))
         self.watched_effects = WatchedEffects(self, InMemoryEffects(self.state, self.catalogue))
+        self.watched_mending = Watched(self, "mending", InMemoryMending(self.state))
+        self.watched_runs = Watched(self, "runs", InMemorySweepRuns(self.state))
 
     def _build_types(self) -> None:
         random = Random(f"types {self.seed}")
@@ -192,7 +199,9 @@ class World:
         end = self._make_wishes()
         scheduler = self.scheduler
         if self.setup.has_watchdog:
-            scheduler.at(int(self.random.random() * _WATCHDOG_PERIOD), self._sweep)
+            for number, name in enumerate(SWEEPS):
+                first = int((number + self.random.random()) * MINUTE)
+                scheduler.at(first, lambda name=name: self._sweep(name))
         scheduler.at(_WEATHER, self._weather)
         scheduler.at(end, self.calm)
         scheduler.run()
@@ -250,10 +259,10 @@ class World:
             self.scheduler.now + int(seconds * SECOND), lambda: self._start_worker(worker.lanes)
         )
 
-    def replace_janitor(self) -> None:
+    def replace_cleaner(self) -> None:
         """Start a new janitor."""
         self._number += 1
-        self.janitor = Janitor(self, f"janitor {self._number}")
+        self.cleaner = Cleaner(self, f"janitor {self._number}")
 
     def replace_front_end(self) -> None:
         """Start a new front end, to which clients turn again."""
@@ -269,11 +278,16 @@ class World:
 
         self.scheduler.at(self.scheduler.now + 3 * SECOND, serve)
 
-    def _sweep(self) -> None:
-        self.janitor.sweep()
+    def _sweep(self, name: str) -> None:
+        self.cleaner.sweep(name)
         if self.faults.fires("janitor.twice"):
-            self.janitor.sweep()
-        self.scheduler.at(self.scheduler.now + _WATCHDOG_PERIOD, self._sweep)
+            self.cleaner.sweep(name)
+        period = SWEEPS[name] // timedelta(microseconds=1)
+        self.scheduler.at(self.scheduler.now + period, lambda: self._sweep(name))
+
+    def some_sweep(self) -> str:
+        """Return the name of a sweep by chance."""
+        return list(SWEEPS)[int(self.random.random() * len(SWEEPS))]
 
     def _weather(self) -> None:
         if self.faults.is_calm:
@@ -292,7 +306,7 @@ class World:
         self.note(None, "the faults end")
         self.faults.calm()
         self.database_down_until = self.bus.down_until = 0
-        for process in (*self.workers, self.janitor, self.front_end):
+        for process in (*self.workers, self.cleaner, self.front_end):
             process.stalled_until = process.cut_off_until = 0
         for worker in list(self.workers):
             worker.heart.stopped_until = 0
@@ -309,7 +323,9 @@ class World:
         waited = self.scheduler.now - self._calm_since
         if self.state.engine.paused_at is not None:
             self.wish(resuming)
-        if self._is_settled():
+        if not self._is_settled():
+            self._settled_since = None
+        elif self._has_rested():
             self.scheduler.finish()
             return
         if waited > _LONGEST:
@@ -318,9 +334,15 @@ class World:
             self.check_violations()
         self.scheduler.at(self.scheduler.now + _LOOK, self._look)
 
+    def _has_rested(self) -> bool:
+        """Return whether the janitor has had time to take away what is left."""
+        now = self.scheduler.now
+        self._settled_since = now if self._settled_since is None else self._settled_since
+        return not self.setup.has_watchdog or now - self._settled_since > _REST
+
     def check_violations(self) -> None:
         """Break the law if a row is older than its law allows."""
-        violations = [one for one in self.watched_jobs.store.violations(10) if one.code != "cleanup.failed"]
+        violations = self.watched_jobs.store.violations(10)
         if violations:
             self.broken("nothing is overdue", f"{violations}")
 
@@ -415,7 +437,7 @@ def _outage(world: World) -> None:
 
 
 def _partition(world: World) -> None:
-    processes: list[Process] = [*world.workers, world.janitor, world.front_end]
+    processes: list[Process] = [*world.workers, world.cleaner, world.front_end]
     process = processes[int(world.random.random() * len(processes))]
     duration = int(world.faults.amount("database.partition", 1, 120) * SECOND)
     process.cut_off_until = world.scheduler.now + duration
@@ -461,6 +483,6 @@ _WEATHERS = {
     "process.drain": _drain,
     "clock.leap": lambda world: world.clock.leap(int(world.faults.amount("clock.leap", 1, 60) * SECOND)),
     "operator.pause": _pause,
-    "janitor.any_time": lambda world: world.janitor.sweep(),
+    "janitor.any_time": lambda world: world.cleaner.sweep(world.some_sweep()),
 }
 assert _WEATHERS.keys() <= BY_NAME.keys()
