@@ -126,7 +126,7 @@ class BlobPublisher:
             raise _conflict(artifact)
         # Only who still has the claim on the place may say so: a writer that lost it long ago would
         # take another job's good result for something left over.
-        self._begin(artifact)
+        self.begin(artifact)
         return found.etag
 
     def _is_left_over(self, found: BlobProperties) -> bool:

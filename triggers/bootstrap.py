@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar, overload
 from config.defaults import STACDefaults, StorageDefaults
 from config.settings import Settings
 from core.bells import Bells
+from core.cancellation import Cancellation
 from core.cleanup import CleanUp, resolved
 from core.context import Surroundings
 from core.executor import Executor
@@ -216,6 +217,11 @@ class App:
         )
         validators = resource_validators(resources)
         return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells)
+
+    @part
+    def cancellation(self) -> Cancellation:
+        """Return what cancels jobs."""
+        return Cancellation(self.jobs, self.bells)
 
     @part
     def pause(self) -> Pause:

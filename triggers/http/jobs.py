@@ -144,10 +144,9 @@ def cancel_job(call: Call[CancelQuery]) -> Reply:
     reason = call.query.reason.replace("\x00", "").strip()
     message = f"Cancelled by {actor}: {reason}" if reason else f"Cancelled by {actor}."
     error = TerraneError(codes.JOB_CANCELLED, message).as_json()
-    stopped = app().jobs.stop(job_id, JobStatus.CANCELLED, error, actor)
-    if stopped.answer == "unknown":
+    answer = app().cancellation.cancel(job_id, error, actor)
+    if answer == "unknown":
         raise unknown_job(job_id)
-    if stopped.answer == "ended":
+    if answer == "ended":
         raise Conflict(codes.JOB_ENDED, f"Job {job_id} is {job_record(job_id).status}.")
-    app().bells.follow(stopped.follow_ups)
     return Reply(views.job(job_record(job_id), call.base), HTTPStatus.ACCEPTED)
