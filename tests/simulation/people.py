@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from core import codes
 from core.bells import Bells
+from core.cancellation import Cancellation
 from core.cleanup import CleanUp
 from core.context import Surroundings
 from core.errors import Conflict, TransientError
@@ -330,8 +331,7 @@ def cancellation(job_id: Callable[[], str | None]) -> Callable[[FrontEnd], None]
         if name is None:
             return
         error = {"code": codes.JOB_CANCELLED.code, "message": "A client wishes it."}
-        answer = front.jobs.stop(name, "cancelled", error, "client")
-        front.world.seen(f"cancellation answered {answer.answer}")
-        front.bells.follow(answer.follow_ups)
+        answer = Cancellation(front.jobs, front.bells).cancel(name, error, "client")
+        front.world.seen(f"cancellation answered {answer}")
 
     return act
