@@ -37,7 +37,8 @@ NAMES: Final = {
     16: "TIN",
     17: "Triangle",
 }
-_LAST_SIMPLE: Final = 7
+#: The last type that the fast path takes.
+LAST_SIMPLE: Final = 7
 _LAST_SINGLE: Final = 3
 _MULTI: Final = {1: 4, 2: 5, 3: 6}
 #: What PostGIS makes of types that the fast path does not take; multi, for repair may split them.
@@ -65,7 +66,7 @@ class Headers:
     @property
     def is_simple(self) -> NDArray[np.bool_]:
         """Tell which the fast path can take: no measures, curves, triangles or surfaces."""
-        simple: NDArray[np.bool_] = (self.base >= 1) & (self.base <= _LAST_SIMPLE) & ~self.has_m
+        simple: NDArray[np.bool_] = (self.base >= 1) & (self.base <= LAST_SIMPLE) & ~self.has_m
         return simple
 
 
@@ -123,7 +124,7 @@ class TypeSet:
         """Add the types of some rows; those of the SQL path as PostGIS will leave them."""
         for base in np.unique(found.base[found.base > 0]).tolist():
             rows = found.base == base
-            simple = base <= _LAST_SIMPLE and not bool(np.any(found.has_m[rows]))
+            simple = base <= LAST_SIMPLE and not bool(np.any(found.has_m[rows]))
             self._bases.add(base if simple else _LINEARISED.get(base, _MULTI.get(base, base)))
             # Triangles and surfaces have heights even where the header does not say so.
             self._has_z |= bool(np.any(found.has_z[rows]))

@@ -22,10 +22,19 @@ def _library() -> ctypes.CDLL:
     gdal.GDALGetDriverShortName.argtypes = (ctypes.c_void_p,)
     gdal.GDALDeregisterDriver.argtypes = (ctypes.c_void_p,)
     gdal.GDALRegisterDriver.argtypes = (ctypes.c_void_p,)
+    gdal.OGR_G_CreateFromWkt.argtypes = (
+        ctypes.POINTER(ctypes.c_char_p),
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_void_p),
+    )
+    gdal.OGR_G_WkbSize.argtypes = (ctypes.c_void_p,)
+    gdal.OGR_G_ExportToIsoWkb.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
+    gdal.OGR_G_DestroyGeometry.argtypes = (ctypes.c_void_p,)
     return gdal
 
 
-_GDAL = _library()
+#: The C interface of the GDAL that pyogrio carries.
+GDAL = _library()
 
 
 @contextmanager
@@ -33,13 +42,13 @@ def only(driver: Driver) -> Iterator[None]:
     """Take every other driver away, and give them back at the end."""
     others = [
         handle
-        for handle in map(_GDAL.GDALGetDriver, range(_GDAL.GDALGetDriverCount()))
-        if _GDAL.GDALGetDriverShortName(handle) != driver.encode()
+        for handle in map(GDAL.GDALGetDriver, range(GDAL.GDALGetDriverCount()))
+        if GDAL.GDALGetDriverShortName(handle) != driver.encode()
     ]
     for handle in others:
-        _GDAL.GDALDeregisterDriver(handle)
+        GDAL.GDALDeregisterDriver(handle)
     try:
         yield
     finally:
         for handle in others:
-            _GDAL.GDALRegisterDriver(handle)
+            GDAL.GDALRegisterDriver(handle)

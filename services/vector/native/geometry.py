@@ -19,7 +19,7 @@ from services.vector.native.ledger import Ledger
 from services.vector.native.reprojection import Reprojection
 from services.vector.native.shapes import COLLECTION, Shapes, has_curves, read_shapes
 from services.vector.native.source import Batch
-from services.vector.wkb import TypeSet, headers
+from services.vector.wkb import LAST_SIMPLE, TypeSet, headers
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class GeometryPipeline:
         self._ledger.drop(GEOMETRY_MALFORMED, batch.fids[malformed].tolist())
         for_sql = ~found.is_simple & (found.base > 0)
         if self._is_flat:
-            for_sql &= found.base > COLLECTION
+            for_sql &= found.base > LAST_SIMPLE
         simple = np.flatnonzero((found.base > 0) & ~for_sql)
         shapes = read_shapes(simple, batch.fids, batch.geometries, self._ledger)
         curved = self._curved_collections(shapes, found.base)
