@@ -4,6 +4,15 @@ import shapely
 
 from tests.vector.desk import SQUARE, Desk
 
+CURVE = "CIRCULARSTRING (0 0, 1 1, 2 0)"
+TIN = "TIN Z (((0 0 0,1 0 0,0 1 0,0 0 0)))"
+VRT = """<OGRVRTDataSource><OGRVRTLayer name="secret"><SrcDataSource>secret.csv</SrcDataSource></OGRVRTLayer>
+</OGRVRTDataSource>"""
+
+
+def csv_of(*geometries: str) -> str:
+    return "wkt,n\n" + "".join(f'"{geometry}",{number}\n' for number, geometry in enumerate(geometries))
+
 
 def test_latitude_and_longitude_become_points(desk: Desk) -> None:
     desk.write("a.csv", "Name,Latitude,Longitude\nÅ,47.5,8.25\nB,-1,2\n")
@@ -81,7 +90,7 @@ def test_types_are_those_of_every_value(desk: Desk) -> None:
     rows = ["lat,lon,i,late,code,long,f,b,d,t,tz,mixed,empty,na"]
     rows += ["1,2,1,1,007,1,1.5,true,2020-01-01,2020-01-01T10:00:00,2020-01-01T10:00:00Z,1,,1"] * 3
     rows += [
-        "1,2,,x,,99999999999999999999,1e3,FALSE,2020-02-29,2020-01-01 10:00:00.5,2020-01-01T10:00:00+02:00,a,,NA"
+        "1,2,,x,,99999999999999999999,1e3,FALSE,2020-02-29,2020-01-01 10:00,2020-01-01T10:00:00+02:00,a,,NA"
     ]
     desk.write("a.csv", "\n".join(rows) + "\n")
 
@@ -109,8 +118,9 @@ def test_types_are_those_of_every_value(desk: Desk) -> None:
 
 def test_wkt_ewkt_and_hex_are_read_from_one_column(desk: Desk) -> None:
     square = shapely.from_wkt(SQUARE)
-    values = [SQUARE, f"SRID=4326;{SQUARE}", square.wkb_hex, shapely.to_wkb(shapely.set_srid(square, 4326), hex=True, include_srid=True), ""]  # fmt: skip
-    desk.write("a.csv", "wkt,n\n" + "".join(f'"{value}",{number}\n' for number, value in enumerate(values)))
+    with_srid = shapely.to_wkb(shapely.set_srid(square, 4326), hex=True, include_srid=True)
+    values = [SQUARE, f"SRID=4326;{SQUARE}", square.wkb_hex, with_srid, ""]
+    desk.write("a.csv", csv_of(*values))
 
     outcome = desk.prepare("a.csv")
 
@@ -138,7 +148,7 @@ def test_wkt_in_metres_needs_a_crs(desk: Desk) -> None:
 
 
 def test_curves_as_text_take_the_sql_path(desk: Desk) -> None:
-    desk.write("a.csv", 'wkt,n\n"CIRCULARSTRING (0 0, 1 1, 2 0)",1\n"POINT M (1 2 3)",2\n"POINT (1 2)",3\n"TIN Z (((0 0 0,1 0 0,0 1 0,0 0 0)))",4\n')  # fmt: skip
+    desk.write("a.csv", csv_of(CURVE, "POINT M (1 2 3)", "POINT (1 2)", TIN))
 
     outcome = desk.prepare("a.csv")
 
@@ -199,7 +209,7 @@ def test_quoted_fields_may_hold_delimiters_lines_and_quotes(desk: Desk) -> None:
 
 def test_a_virtual_layer_named_csv_is_refused(desk: Desk) -> None:
     desk.write("secret.csv", "lat,lon\n1,2\n")
-    desk.write("a.csv", '<OGRVRTDataSource><OGRVRTLayer name="secret"><SrcDataSource>secret.csv</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>')  # fmt: skip
+    desk.write("a.csv", VRT)
 
     error = desk.refusal("a.csv")
 

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from core.isolation import Child
 from services.findings import Findings
 from services.vector.codes import EMPTY, GEOMETRIES_MISSING
 from services.vector.datasets import Dataset, locate
-from services.vector.models import ChunkFile, PreparedVector, PrepareVector
+from services.vector.models import ChunkFile, LayerSummary, PreparedVector, PrepareVector
 from services.vector.native.chunks import ChunkNames, ChunkWriter, chunk_schema
 from services.vector.native.crs import crs_name, parse_target, resolve_crs
 from services.vector.native.drivers import only
@@ -49,8 +49,8 @@ def prepare_vector(request: PrepareVector, child: Child) -> PreparedVector:
         checksum = beside.submit(_checksum, file)
         with seconds.of("open"):
             dataset = locate(request, child.workspace)
-        with only(dataset.driver):
-            prepared = Preparation(request, dataset, child, seconds).run()
+        with only(dataset.driver), ExitStack() as opened:
+            prepared = Preparation(request, dataset, child, seconds).run(opened)
         nbytes = os.fstat(file.fileno()).st_size
         return prepared.model_copy(update={"checksum": checksum.result(), "nbytes": nbytes})
 
@@ -73,11 +73,11 @@ class Preparation:
         self._ledger = Ledger()
         self._findings = Findings()
 
-    def run(self) -> PreparedVector:
-        """Do it."""
+    def run(self, opened: ExitStack) -> PreparedVector:
+        """Do it; `opened` closes at the end what readers left open."""
         with self._seconds.of("open"):
             target, srid = parse_target(self._request.target_crs)
-            source = open_source(self._request, self._dataset, self._ledger, self._findings)
+            source = open_source(self._request, self._dataset, self._ledger, self._findings, opened)
             crs, crs_source = resolve_crs(source.crs, self._request.input_crs, self._findings)
             columns = make_columns(source.fields, self._findings)
         pipeline = GeometryPipeline(
@@ -102,7 +102,7 @@ class Preparation:
         self._judge(pipeline, columns)
         return PreparedVector(
             driver=self._dataset.driver,
-            layers=source.layers,
+            layers=self._layers(source),
             source_crs=crs_name(crs),
             crs_source=crs_source,
             target_srid=srid,
@@ -139,6 +139,12 @@ class Preparation:
         total = sum(layer.rows or 0 for layer in source.layers)
         fraction = self._ledger.read / total if total else 0.5
         self._child.progress(min(fraction, 0.99), f"{self._ledger.read:,} rows read")
+
+    def _layers(self, source: Source) -> list[LayerSummary]:
+        """Return the layers, where there is one with the number of rows that were really read."""
+        if len(source.layers) > 1:
+            return source.layers
+        return [layer.model_copy(update={"rows": self._ledger.read}) for layer in source.layers]
 
     def _judge(self, pipeline: GeometryPipeline, columns: list[Column]) -> None:
         """Refuse what is not worth a table, once everything is known.

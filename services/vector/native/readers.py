@@ -1,21 +1,38 @@
 """Which reader opens which format."""
 
+from contextlib import ExitStack
+
 from services.findings import Findings
 from services.vector.datasets import Dataset
 from services.vector.models import PrepareVector
 from services.vector.native.delimited import DelimitedSource
+from services.vector.native.geojson import GeoJsonSource
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr import OgrSource
+from services.vector.native.parquet import ParquetSource
 from services.vector.native.source import Source
 
 
-def open_source(request: PrepareVector, dataset: Dataset, ledger: Ledger, findings: Findings) -> Source:
+def open_source(
+    request: PrepareVector, dataset: Dataset, ledger: Ledger, findings: Findings, opened: ExitStack
+) -> Source:
     """Open a data set.
+
+    Args:
+        request: What the caller says of it.
+        dataset: What it is.
+        ledger: Gets what is read and what cannot be.
+        findings: Gets what is odd.
+        opened: Closes at the end what is left open until then.
 
     Raises:
         TaskFailed: It cannot be read; see the code.
     """
     if dataset.driver == "CSV":
         return DelimitedSource(dataset, request.converter, ledger, findings)
+    if dataset.driver == "Parquet":
+        return ParquetSource(dataset, ledger, findings, opened)
+    if dataset.driver in ("GeoJSON", "GeoJSONSeq"):
+        return GeoJsonSource(dataset, ledger, findings, opened)
     layer = request.layer or request.converter.layer_name
-    return OgrSource(dataset, layer, ledger, findings, request.converter.encoding)
+    return OgrSource(dataset, ledger, findings, opened, layer, request.converter.encoding)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,22 @@ class Field:
     type: pa.DataType
     is_json: bool = False
     note: str | None = None
+
+
+_WIDTHS: Final = {pa.int16(): 0, pa.int32(): 1, pa.int64(): 2, pa.float32(): 3, pa.float64(): 4}
+
+
+def wider(one: Field, other: Field) -> Field:
+    """Return a field that takes the values of both: a wider number, or else text."""
+    if (one.type, one.is_json) == (other.type, other.is_json):
+        return one
+    kinds = {one.type, other.type}
+    if not kinds <= _WIDTHS.keys():
+        return Field(one.name, pa.string(), note="layers have it in different types")
+    widest = max(kinds, key=lambda kind: _WIDTHS[kind])
+    # Single precision holds integers of 16 bits exactly, and no wider ones.
+    loses = widest == pa.float32() and not kinds <= {pa.float32(), pa.int16()}
+    return Field(one.name, pa.float64() if loses else widest)
 
 
 @dataclass(frozen=True)
