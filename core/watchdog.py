@@ -57,8 +57,9 @@ class TaskWatchdog:
         for lane in LANES:
             letters = self.queue.drain_dead_letters(lane, _DEAD_LETTERS)
             strange = [letter.body[:200] for letter in letters if not _is_bell(letter.body)]
-            if letters:
-                yield Step("removed dead bells", number=len(letters) - len(strange), facts={"lane": lane})
+            bells = len(letters) - len(strange)
+            if bells:
+                yield Step("removed dead bells", number=bells, facts={"lane": lane})
             if strange:
                 yield Step("removed messages that are no bells", strange, facts={"lane": lane})
 

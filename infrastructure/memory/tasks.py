@@ -111,8 +111,8 @@ class InMemoryTaskRepository:
         """Fail queued tasks whose deadline has passed."""
         with self._state.locked() as now:
             queued = [self._state.tasks[name] for lane in self._state.queued.values() for name in lane]
-            late = sorted((task.task_id, task.fence) for task in queued if task.deadline < now)
-            ends = [TaskEnd(name, fence, Outcome.SNOOZE) for name, fence in late[:limit]]
+            late = sorted((task for task in queued if task.deadline < now), key=lambda task: task.task_id)
+            ends = [TaskEnd(t.task_id, t.fence, Outcome.SNOOZE, error=t.error) for t in late[:limit]]
             return end_tasks(self._state, ends)
 
     def results(

@@ -171,21 +171,22 @@ CREATE FUNCTION app.expire_v1(p_limit integer, OUT answers jsonb, OUT follow_ups
 DECLARE
     v_ids    text[];
     v_fences bigint[];
+    v_errors jsonb[];
     v_none   integer[];
 BEGIN
     answers := '[]';
     follow_ups := '[]';
-    SELECT array_agg(t.task_id), array_agg(t.fence), ARRAY[count(*)::integer]
-      INTO v_ids, v_fences, v_none
-      FROM (SELECT task_id, fence FROM app.tasks
+    SELECT array_agg(t.task_id), array_agg(t.fence), array_agg(t.error), ARRAY[count(*)::integer]
+      INTO v_ids, v_fences, v_errors, v_none
+      FROM (SELECT task_id, fence, error FROM app.tasks
              WHERE status = 'queued' AND deadline < now() ORDER BY task_id LIMIT p_limit
                FOR UPDATE SKIP LOCKED) AS t;
     IF v_ids IS NOT NULL THEN
-        -- A snooze past the deadline is what decide_end_v1 turns into the failure.
+        -- A snooze past the deadline is what decide_end_v1 turns into the failure, which tells of the last error.
         SELECT e.answers, e.follow_ups INTO answers, follow_ups
           FROM app.end_tasks_v1(
                v_ids, v_fences, array_fill('snooze'::text, v_none), array_fill(NULL::jsonb, v_none),
-               array_fill(NULL::jsonb, v_none), array_fill(NULL::interval, v_none), 0) AS e;
+               v_errors, array_fill(NULL::interval, v_none), 0) AS e;
     END IF;
 END
 $$;

@@ -174,7 +174,9 @@ BEGIN
     END IF;
     SELECT * INTO v_job FROM app.jobs
      WHERE job_id = p_job_id AND revision = p_revision AND completed_at IS NULL FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND OR (app.present_stage_v1(p_job_id, p_revision)).number IS DISTINCT FROM v_stage.number THEN
+    IF NOT FOUND OR (app.present_stage_v1(p_job_id, p_revision)).number IS DISTINCT FROM v_stage.number
+       OR v_plan.task_id IS NULL AND v_stage.status = 'planning'
+          AND EXISTS (SELECT FROM app.tasks WHERE task_id = v_plan_id) THEN
         RETURN;
     END IF;
     v_stage := app.present_stage_v1(p_job_id, p_revision);
