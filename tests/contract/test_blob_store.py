@@ -155,3 +155,17 @@ def test_blobs_are_listed_by_prefix_in_order_of_name(shelf: Shelf) -> None:
     assert shelf.names("nothing") == []
     [listed] = shelf.store.list_blobs(shelf.container, "c/")
     assert listed == shelf.store.properties(shelf.ref("c/1"))
+
+
+def test_folders_are_listed_without_what_lies_in_them(shelf: Shelf) -> None:
+    for name in ("temp/a/1", "temp/a/2", "temp/b/deep/1", "temp/c", "temporary/1", "other/1"):
+        shelf.put(name)
+
+    assert list(shelf.store.list_folders(shelf.container)) == ["other/", "temp/", "temporary/"]
+    assert list(shelf.store.list_folders(shelf.container, "temp/")) == ["temp/a/", "temp/b/"]
+    assert list(shelf.store.list_folders(shelf.container, "nowhere/")) == []
+
+
+def test_folders_of_a_missing_container_are_not_found(shelf: Shelf) -> None:
+    with pytest.raises(NotFound):
+        list(shelf.store.list_folders("no-such-container"))

@@ -88,3 +88,13 @@ def test_nothing_is_deleted_by_prefix_from_a_source_container(shelf: Shelf) -> N
 
     assert refused.value.code == codes.STORAGE_PREFIX_REFUSED
     assert shelf.store.properties(source).nbytes == 7
+
+
+@pytest.mark.parametrize("container", ["bronze-archive", "bronze-rasters", "bronze-vectors"])
+def test_no_container_of_sources_is_deleted_from_whatever_the_settings_call_theirs(
+    shelf: Shelf, container: str
+) -> None:
+    with pytest.raises(InvalidInput, match=container) as refused:
+        shelf.store.delete_blobs_by_prefix(container, "folder/deeper/")
+
+    assert refused.value.code == codes.STORAGE_PREFIX_REFUSED
