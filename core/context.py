@@ -17,7 +17,7 @@ from core.models.records import TaskRecord
 from core.planning import PagedResults
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
-from core.ports.clock import Clock
+from core.ports.clock import Chance, Clock
 from core.ports.engine import Artifact, Effects, EffectTransaction, TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
 from core.ports.vectors import TableName, VectorStore
@@ -67,11 +67,13 @@ class RunningTask:
     Args:
         hold: The claim, and whether it should go on.
         around: What it shares with the others.
+        chance: Random numbers.
     """
 
-    def __init__(self, hold: Hold, around: Surroundings) -> None:
+    def __init__(self, hold: Hold, around: Surroundings, chance: Chance) -> None:
         self._hold = hold
         self._around = around
+        self._chance = chance
         self._workspace: Workspace | None = None
         self.ended: Ended | None = None
 
@@ -94,6 +96,11 @@ class RunningTask:
     def tables(self) -> VectorStore:
         """Return the vector tables."""
         return self._around.tables
+
+    @property
+    def chance(self) -> Chance:
+        """Return random numbers."""
+        return self._chance
 
     @property
     def workspace(self) -> Path:

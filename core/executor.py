@@ -60,7 +60,7 @@ class Executor:
         planner: Runs plan tasks.
         clean_up: Runs clean-up tasks.
         around: What handlers share.
-        chance: Jitter of the retries.
+        chance: Jitter of the retries, and for handlers.
     """
 
     registry: Registry
@@ -73,7 +73,7 @@ class Executor:
         """Run a claim to its end; whatever it raises is an outcome, too."""
         task = hold.task
         with bind(job_id=task.job_id, task_id=task.task_id, attempt=task.attempt):
-            context = RunningTask(hold, self.around)
+            context = RunningTask(hold, self.around, self.chance)
             try:
                 executed = self._outcome(hold, context)
             finally:

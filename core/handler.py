@@ -15,6 +15,7 @@ from core.models.claims import ClaimedTask
 from core.models.records import TaskRecord
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
+from core.ports.clock import Chance
 from core.ports.engine import EffectTransaction
 from core.ports.isolation import IsolationKind
 from core.ports.vectors import TableName, VectorStore
@@ -47,6 +48,11 @@ class TaskContext(Protocol):
     @property
     def task(self) -> ClaimedTask:
         """Return the claim under which the handler runs."""
+        ...
+
+    @property
+    def chance(self) -> Chance:
+        """Return random numbers, which a simulation can repeat."""
         ...
 
     @property

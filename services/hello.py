@@ -1,6 +1,5 @@
 """Handlers of the smoke test."""
 
-import random
 from datetime import timedelta
 
 from pydantic import BaseModel
@@ -46,7 +45,7 @@ def say_greeting(p: Greeting, context: TaskContext) -> Greeted:
     """
     if p.sleep_seconds:
         context.sleep(timedelta(seconds=p.sleep_seconds))
-    if random.random() < p.failure_rate:  # noqa: S311 - no secret hangs on it
+    if context.chance.uniform() < p.failure_rate:
         raise TransientError(SIMULATED_FAULT, f"Greeting {p.index} met the fault that was asked for.")
     return Greeted(greeting=f"{p.message} from task {p.index}!")
 

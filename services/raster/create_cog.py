@@ -1,6 +1,5 @@
 """The handler of ``create_cog``: write, check, describe and publish COGs."""
 
-from importlib.metadata import version
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel
@@ -72,7 +71,7 @@ def create_cog(p: CreateCog, context: TaskContext) -> WrittenRaster:
         cogs=cogs,
         thumbnail=thumbnail,
         findings=findings,
-        software={"rasterio": version("rasterio")},
+        software=cogs[tiers[0]].description.software,
     )
 
 

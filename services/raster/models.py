@@ -264,6 +264,7 @@ class CogDescription(Model):
         proj_shape: Height, width.
         proj_transform: Nine coefficients, row by row.
         statistics_exact: Whether statistics are of every pixel, or of an overview.
+        software: Versions of what wrote the COG, or recognized it, by name.
     """
 
     geometry: JsonObject
@@ -280,6 +281,7 @@ class CogDescription(Model):
     acquired: AcquisitionTime | None
     nbytes: int
     checksum: str
+    software: dict[str, str]
 
 
 class WriteThumbnail(Model):

@@ -49,6 +49,7 @@ def test_a_raster_becomes_a_cog_with_an_item(terrane: "RunningSystem") -> None:
     assert_valid_item(item)
     assert item["properties"]["app:job_id"] == job["job_id"]
     assert item["properties"]["app:job_type"] == "process_raster_v2"
+    assert set(item["properties"]["processing:software"]) == {"GDAL", "rasterio"}
     assert cog_bytes(terrane, "dem_cog.tif")[:4] in (b"II*\x00", b"II+\x00")
     assert item["assets"]["data"]["href"].endswith("/silver-cogs/dem_cog.tif")
     assert (again.status, again.body["created"]) == (200, False)

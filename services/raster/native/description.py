@@ -66,6 +66,7 @@ def describe_cog(request: DescribeCog, child: Child) -> CogDescription:
             acquired=acquisition_time(dataset),
             nbytes=path.stat().st_size,
             checksum=request.checksum or multihash(path),
+            software={"GDAL": rasterio.__gdal_version__, "rasterio": rasterio.__version__},
         )
 
 
