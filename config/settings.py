@@ -234,6 +234,9 @@ class ApiSettings(BaseSettings):
 
     max_wait_seconds: int = Field(default=60, ge=0, description="Longest `?wait=` of the status route.")
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="Largest request body.")
+    max_active_jobs: int = Field(
+        default=50_000, ge=0, description="Active jobs from which further ones are refused; 0: no limit."
+    )
 
 
 class Settings:

@@ -37,6 +37,13 @@ JOB_TYPE_UNKNOWN = ErrorCode(
     "job_type.unknown", "No such job type", "GET /api/jobs/types lists what can be submitted."
 )
 JOB_UNKNOWN = ErrorCode("job.unknown", "No such job", "Check the id; GET /api/jobs lists jobs.")
+JOBS_TOO_MANY = ErrorCode(
+    "jobs.too_many_active",
+    "Too many jobs are active",
+    "Submit again after the time in `Retry-After`; GET /api/jobs?status=queued lists what waits, and "
+    "API_MAX_ACTIVE_JOBS sets the limit.",
+    retryable=True,
+)
 JOB_STOPPING = ErrorCode(
     "job.stopping",
     "The job is stopping",

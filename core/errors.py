@@ -81,6 +81,14 @@ class Conflict(TerraneError):
         self.retry_after = retry_after
 
 
+class TooManyRequests(TerraneError):
+    """The request is right, but there is too much to do already."""
+
+    def __init__(self, code: ErrorCode, message: str, retry_after: timedelta, **details: Any) -> None:
+        super().__init__(code, message, **details)
+        self.retry_after = retry_after
+
+
 class TaskFailed(TerraneError):
     """A task cannot be done: bad data, or a rule that the data break. Final."""
 

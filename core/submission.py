@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from core import codes, identity
+from core.admission import Admission
 from core.bells import Bells
 from core.declaration import JobType, parameter_names
 from core.errors import Conflict, InvalidInput, NotFound, TransientError, Violation
@@ -60,6 +61,7 @@ class SubmissionService:
         blobs: For the ETags of sources.
         validators: The resource validators.
         bells: Rung after the commit.
+        admission: How many jobs may be active; None for no limit.
     """
 
     registry: Registry
@@ -67,6 +69,7 @@ class SubmissionService:
     blobs: BlobStore
     validators: ResourceValidators
     bells: Bells
+    admission: Admission | None = None
 
     def submit(self, request: SubmitRequest) -> Receipt:
         """Record a job, or find the one that there is.
@@ -75,6 +78,7 @@ class SubmissionService:
             NotFound: The job type does not exist.
             InvalidInput: Parameters or resources are wrong; `violations` has every one.
             Conflict: Its outputs belong to another job, or it is stopping or being cleaned up.
+            TooManyRequests: Too many jobs are active.
             TransientError: The database or the store does not answer.
         """
         job = self.registry.job(request.job_type)
@@ -90,6 +94,8 @@ class SubmissionService:
                 return _receipt(existing, created=False)
             logger.info("source changed", extra={"job_id": job_id})
             rerun = True
+        if self.admission is not None:
+            self.admission.check()
         self._check_resources(job, parameters)
         new = NewJob(
             job_id=job_id,

@@ -106,6 +106,11 @@ class PostgresJobRepository:
         found = self._database.fetch_all(_QUERIES["violations"], {"limit": limit})
         return [rows.pick(ViolationRecord, row) for row in found]
 
+    def count_active(self, limit: int) -> int:
+        """Return how many jobs have not ended."""
+        row = self._database.fetch_one(_QUERIES["count_active"], {"limit": limit})
+        return row["jobs"] if row else 0
+
     def count_violations(self) -> int:
         """Return how many there are."""
         row = self._database.fetch_one(_QUERIES["count_violations"])

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar, overload
 
 from config.defaults import STACDefaults, StorageDefaults
 from config.settings import Settings
+from core.admission import Admission
 from core.bells import Bells
 from core.cancellation import Cancellation
 from core.cleanup import CleanUp, resolved
@@ -216,7 +217,8 @@ class App:
             schemas=self.settings.vector.schemas,
         )
         validators = resource_validators(resources)
-        return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells)
+        admission = Admission(self.jobs, SystemClock(), self.settings.api.max_active_jobs)
+        return SubmissionService(self.registry, self.jobs, self.blobs, validators, self.bells, admission)
 
     @part
     def cancellation(self) -> Cancellation:

@@ -122,6 +122,10 @@ class JobRepository(Protocol):
         """Return rows of ``app.violations``."""
         ...
 
+    def count_active(self, limit: int) -> int:
+        """Return how many jobs have not ended, counted no further than `limit`."""
+        ...
+
     def count_violations(self) -> int:
         """Return how many there are."""
         ...

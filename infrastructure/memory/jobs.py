@@ -139,6 +139,11 @@ class InMemoryJobRepository:
         with self._state.locked():
             return violations(self._state)[:limit]
 
+    def count_active(self, limit: int) -> int:
+        """Return how many jobs have not ended."""
+        with self._state.locked():
+            return min(limit, sum(job.completed_at is None for job in self._state.jobs.values()))
+
     def count_violations(self) -> int:
         """Return how many there are."""
         with self._state.locked():

@@ -302,3 +302,11 @@ def _publish(store: EngineStore, name: str, **options: object) -> None:
         transaction.publish()
         transaction.complete({})
     assert store.job(name).status is JobStatus.COMPLETED
+
+
+def test_active_jobs_are_counted_up_to_a_limit(store: EngineStore) -> None:
+    _complete(store, "done")
+    for name in ("a", "b", "c"):
+        store.submit(name)
+
+    assert [store.jobs.count_active(limit) for limit in (2, 10)] == [2, 3]

@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from core.errors import Conflict, InvalidInput, NotFound, TerraneError, TransientError, Violation
+from core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    TerraneError,
+    TooManyRequests,
+    TransientError,
+    Violation,
+)
 from core.json import JsonObject, dumps, to_jsonable
 from triggers.http import codes
 from triggers.http.addresses import origin, prefix_of
@@ -45,6 +53,7 @@ STATUS_CODES: Mapping[type[Exception], HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -148,6 +157,6 @@ def _short(value: object) -> object:
 
 
 def _retry_after(error: TerraneError) -> timedelta | None:
-    if isinstance(error, Conflict):
+    if isinstance(error, Conflict | TooManyRequests):
         return error.retry_after
     return _TRANSIENT_PAUSE if isinstance(error, TransientError) else None

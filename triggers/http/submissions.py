@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from core.ports.engine import JobFilter
 from core.submission import Receipt, SubmitRequest
 from triggers.bootstrap import app
@@ -44,6 +44,7 @@ class SubmitQuery(Query):
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.TOO_MANY_REQUESTS,
         ),
         takes_parameters=True,
     ),
@@ -76,7 +77,12 @@ def submit_job(call: Call[SubmitQuery]) -> Reply:
     Contract(
         query=Query,
         answers=_SUBMITTED,
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+        problems=(
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.TOO_MANY_REQUESTS,
+        ),
     ),
 )
 def resubmit_job(call: Call[Query]) -> Reply:
@@ -133,7 +139,7 @@ def resubmit_jobs(call: Call[ResubmitQuery]) -> Reply:
     for record in app().jobs.list_jobs(where, query.limit, None):
         try:
             receipts.append(app().submission.resubmit(record.job_id, call.actor))
-        except (InvalidInput, Conflict, NotFound) as error:
+        except (InvalidInput, Conflict, NotFound, TooManyRequests) as error:
             refused.append(RefusedJob(job_id=record.job_id, code=error.code.code, detail=error.message))
     logger.info("jobs resubmitted", extra={"number": len(receipts), "refused": len(refused)})
     items = [views.submitted(receipt, call.base) for receipt in receipts]

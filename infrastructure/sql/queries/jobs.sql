@@ -65,6 +65,10 @@ SELECT code, job_id, task_id, extract(epoch FROM overdue)::double precision AS o
  ORDER BY overdue DESC NULLS LAST
  LIMIT %(limit)s;
 
+-- count_active
+-- Jobs that have not ended, counted no further than a limit on the index of the active ones.
+SELECT count(*) AS jobs FROM (SELECT 1 FROM app.jobs WHERE completed_at IS NULL LIMIT %(limit)s) AS counted;
+
 -- count_violations
 -- How many there are.
 SELECT count(*) AS violations FROM app.violations;

@@ -262,3 +262,20 @@ def test_a_function_key_is_not_taken_for_an_error_code(client: Client, code: str
 
     assert answer.status == 400
     assert "x-functions-key" in answer.json["detail"]
+
+
+def test_beyond_the_limit_of_active_jobs_new_ones_are_refused_and_known_ones_found(
+    monkeypatch: pytest.MonkeyPatch, terrane: MemoryApp, client: Client
+) -> None:
+    first = client.post(SUBMIT, {"n": 1})
+    monkeypatch.setattr(terrane.app.settings.api, "max_active_jobs", 1)
+    # Made anew, it knows the new setting and counts at once.
+    del vars(terrane.app)["submission"]
+
+    refused = client.post(SUBMIT, {"n": 2})
+    again = client.post(SUBMIT, {"n": 1})
+
+    assert (refused.status, refused.json["code"]) == (429, "jobs.too_many_active")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json["retryable"]
+    assert (again.status, again.json["job_id"]) == (200, first.json["job_id"])
