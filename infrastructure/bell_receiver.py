@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 from azure.servicebus.exceptions import MessageLockLostError
 
 from config.settings import BusSettings
@@ -33,14 +33,16 @@ class BellReceiver:
         self._queue = queue
 
     def serve(self, answer: Callable[[int], object], stopped: Callable[[], bool]) -> None:
-        """Call `answer` with each bell's delivery count until `stopped`; reconnects for ever."""
+        """Call `answer` with each bell's delivery count until `stopped`; reconnects for ever.
+
+        What `answer` raises gives the bell back to the queue and passes on.
+        """
         while not stopped():
             try:
                 with self._client() as client, client.get_queue_receiver(self._queue) as receiver:
                     while not stopped():
                         for message in receiver.receive_messages(1, max_wait_time=_WAIT_SECONDS):
-                            answer((message.delivery_count or 0) + 1)
-                            receiver.complete_message(message)
+                            _answer(receiver, message, answer)
             except MessageLockLostError:
                 logger.debug("bell lock lost")
             except (AzureError, OSError) as error:
@@ -51,3 +53,14 @@ class BellReceiver:
         if secret is not None:
             return ServiceBusClient.from_connection_string(secret.get_secret_value())
         return ServiceBusClient(self._settings.namespace, self._credential)
+
+
+def _answer(
+    receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage, answer: Callable[[int], object]
+) -> None:
+    try:
+        answer((message.delivery_count or 0) + 1)
+    except BaseException:
+        receiver.abandon_message(message)
+        raise
+    receiver.complete_message(message)

@@ -8,9 +8,12 @@ import logging
 import sys
 import threading
 
+from core.errors import TransientError
 from core.machine import LANES, Draining
 from infrastructure import logging as json_logging
 from triggers.bootstrap import App, app, drain_on_sigterm
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,15 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(here: App, lane: str) -> None:
     """Answer the lane's bells, one after the other, until the process drains."""
-    stopped = threading.Event()
-
-    def answer(delivery_count: int) -> None:
+    while not here.machine.draining:
         try:
-            here.machine.answer_bell(lane, delivery_count)
+            here.bell_receiver(lane).serve(
+                lambda delivery_count: here.machine.answer_bell(lane, delivery_count),
+                lambda: here.machine.draining,
+            )
         except Draining:
-            stopped.set()
-
-    here.bell_receiver(lane).serve(answer, lambda: stopped.is_set() or here.machine.draining)
+            logger.info("worker draining", extra={"lane": lane})
+        except TransientError as error:
+            logger.warning("bell given back", extra={"lane": lane, "reason": error.message})
 
 
 if __name__ == "__main__":
