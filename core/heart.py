@@ -7,12 +7,14 @@ from datetime import timedelta
 
 from core.errors import Stopped, TransientError
 from core.models.claims import Beat, ClaimedTask
+from core.ports.clock import Clock
 from core.ports.engine import TaskRepository
 
 logger = logging.getLogger(__name__)
 
 # Long enough for every worker to renew its leases after an outage that silenced all of them.
 _AFTER_OUTAGE = timedelta(seconds=15)
+_MISSED_BEATS = 2
 
 
 @dataclass
@@ -70,6 +72,11 @@ class Heart:
         """Return whether any claim is being worked on."""
         return bool(self._held())
 
+    @property
+    def tasks(self) -> list[str]:
+        """Return the ids of the tasks whose claims are being worked on."""
+        return [hold.task.task_id for hold in self._held()]
+
     def drain(self) -> None:
         """Tell every claim, now and later, to give itself back."""
         self._draining = True
@@ -111,14 +118,20 @@ class Heart:
 class HeartThread:
     """Beats in the background for as long as the process lives.
 
+    While native code or a driver waits, it lets other threads run, and this one beats. A call that
+    does not, or a database that does not answer, silences it: that is logged when it is over, with
+    the tasks that may have gone to others meanwhile.
+
     Args:
         heart: What beats.
         interval: Time between beats.
+        clock: This process's clock.
     """
 
-    def __init__(self, heart: Heart, interval: timedelta) -> None:
+    def __init__(self, heart: Heart, interval: timedelta, clock: Clock) -> None:
         self._heart = heart
         self._interval = interval
+        self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -131,7 +144,14 @@ class HeartThread:
         self._stop.set()
 
     def _run(self) -> None:
+        beaten_at = self._clock.monotonic()
         while not self._stop.wait(self._interval.total_seconds()):
+            silence = self._clock.monotonic() - beaten_at
+            if silence > _MISSED_BEATS * self._interval.total_seconds():
+                logger.warning(
+                    "heart stalled", extra={"seconds": round(silence, 3), "tasks": self._heart.tasks}
+                )
+            beaten_at = self._clock.monotonic()
             try:
                 self._heart.beat()
             except TransientError as error:

@@ -311,7 +311,8 @@ class App:
     def heart(self) -> Heart:
         """Return the heart, beating in a thread of its own from now on."""
         heart = Heart(self.tasks, self.settings.engine.lease)
-        HeartThread(heart, timedelta(seconds=self.settings.engine.heartbeat_seconds)).start()
+        interval = timedelta(seconds=self.settings.engine.heartbeat_seconds)
+        HeartThread(heart, interval, SystemClock()).start()
         return heart
 
     @part
