@@ -68,7 +68,7 @@ def locate(request: PrepareVector, workspace: Path) -> Dataset:
     Raises:
         TaskFailed: It is not what the extension says, not safe, not whole or not one; see the code.
     """
-    path = _workspace_file(workspace, request.path)
+    path = workspace_file(workspace, request.path)
     if is_archive(path):
         if request.file_extension not in PACKED:
             raise mismatch(path, request.file_extension, "a ZIP archive")
@@ -80,7 +80,12 @@ def locate(request: PrepareVector, workspace: Path) -> Dataset:
     return Dataset(_plainly_named(found.path), found.driver)
 
 
-def _workspace_file(workspace: Path, name: str) -> Path:
+def workspace_file(workspace: Path, name: str) -> Path:
+    """Return a file of the workspace.
+
+    Raises:
+        TaskFailed: ``vector.external_reference``: the name leads out of the workspace, or to a link.
+    """
     path = workspace / name
     if path.is_symlink() or path.resolve().parent != workspace.resolve():
         raise TaskFailed(EXTERNAL_REFERENCE, f"{name} is not a file of the workspace", file=name)

@@ -1,6 +1,7 @@
 """Tell the encoding of text that does not name it."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,22 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WESTERN: Final = "cp1252"
+# Language drivers of dBASE. Source: the table of the Shapefile C library, for what is still met.
+_LANGUAGES: Final = {
+    0x01: "cp437",
+    0x02: "cp850",
+    0x03: "cp1252",
+    0x57: "cp1252",
+    0x64: "cp852",
+    0x65: "cp866",
+    0x66: "cp865",
+    0x7D: "cp1255",
+    0x7E: "cp1256",
+    0xC8: "cp1250",
+    0xC9: "cp1251",
+    0xCA: "cp1254",
+    0xCB: "cp1253",
+}
 
 
 def encoding_of(path: Path, given: str | None, findings: Findings) -> str:
@@ -38,10 +55,46 @@ def encoding_of(path: Path, given: str | None, findings: Findings) -> str:
     return _WESTERN
 
 
-def decodes(path: Path, encoding: str) -> bool:
-    """Tell whether every byte of a file is text in an encoding."""
+def encoding_of_dbf(path: Path, given: str | None, findings: Findings) -> str:
+    """Return the encoding of a dBASE table: what is given, what a .cpg file or the table says, or a guess.
+
+    Raises:
+        TaskFailed: ``vector.encoding_unknown``: there is no such encoding.
+    """
+    if given is not None:
+        return _codec(given)
+    with path.open("rb") as file:
+        header = file.read(32)
+    start = int.from_bytes(header[8:10], "little")
+    named = _from_cpg(path.with_suffix(".cpg")) or _LANGUAGES.get(header[29] if len(header) == 32 else 0)
+    if named and decodes(path, named, start):
+        return named
+    if decodes(path, "utf-8", start):
+        return "utf-8"
+    said = f"not the {named} that it says" if named else "no UTF-8"
+    findings.add("warning", ENCODING_ASSUMED, f"the text is {said}; it is taken as {_WESTERN}")
+    return _WESTERN
+
+
+def _from_cpg(path: Path) -> str | None:
+    """Return the codec that a .cpg file names, in one of the many ways of writing it."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="latin-1")[:60].strip().lower()
+    digits = re.sub(r"\D", "", text)
+    for name in (text, text.replace(" ", "-"), f"cp{digits}", f"iso8859-{digits[4:]}"):
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            continue
+    return None
+
+
+def decodes(path: Path, encoding: str, start: int = 0) -> bool:
+    """Tell whether every byte of a file from `start` on is text in an encoding."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
+        file.seek(start)
         try:
             while block := file.read(_BLOCK_NBYTES):
                 decoder.decode(block)
@@ -52,10 +105,14 @@ def decodes(path: Path, encoding: str) -> bool:
 
 
 def _checked(path: Path, given: str) -> str:
-    try:
-        name = codecs.lookup(given).name
-    except LookupError as error:
-        raise TaskFailed(ENCODING_UNKNOWN, f"there is no encoding {given[:60]!r}") from error
+    name = _codec(given)
     if not decodes(path, name):
         raise TaskFailed(ENCODING_UNKNOWN, f"{path.name} is not {given}", file=path.name, encoding=given)
     return "utf-8-sig" if name == "utf-8" else name
+
+
+def _codec(given: str) -> str:
+    try:
+        return codecs.lookup(given).name
+    except LookupError as error:
+        raise TaskFailed(ENCODING_UNKNOWN, f"there is no encoding {given[:60]!r}") from error

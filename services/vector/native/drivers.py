@@ -27,6 +27,13 @@ def _library() -> ctypes.CDLL:
         ctypes.c_void_p,
         ctypes.POINTER(ctypes.c_void_p),
     )
+    gdal.OGR_G_CreateFromWkb.argtypes = (
+        ctypes.c_char_p,
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_void_p),
+        ctypes.c_int,
+    )
+    gdal.OGR_G_GetEnvelope.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     gdal.OGR_G_WkbSize.argtypes = (ctypes.c_void_p,)
     gdal.OGR_G_ExportToIsoWkb.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
     gdal.OGR_G_DestroyGeometry.argtypes = (ctypes.c_void_p,)

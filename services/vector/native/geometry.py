@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
 from services.vector.models import GeometryOptions
 from services.vector.native import antimeridian, repair
+from services.vector.native.envelopes import envelopes
 from services.vector.native.extent import Extent
 from services.vector.native.ledger import Ledger
 from services.vector.native.reprojection import Reprojection
@@ -135,5 +136,6 @@ class GeometryPipeline:
     def _for_sql(self, rows: NDArray[np.intp], batch: Batch) -> PreparedRows:
         wkb = batch.geometries.take(pa.array(rows))
         self.types.add(headers(wkb))
+        self.extent.add(self._reprojection.transform_boxes(envelopes(wkb)))
         self.any_geometry |= bool(len(rows))
         return PreparedRows(rows, wkb)

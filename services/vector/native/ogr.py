@@ -32,7 +32,7 @@ _COSTLY: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq"})
 # With feature ids asked for, they come first; a field may have the same name.
 _FID_PLACE: Final = 0
 
-pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": str(_BATCH_NBYTES)})
+pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": str(_BATCH_NBYTES), "GPX_ELE_AS_25D": "YES"})
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from core.errors import TaskFailed
 from core.isolation import Child
 from services.findings import Findings
 from services.vector.codes import EMPTY, GEOMETRIES_MISSING
-from services.vector.datasets import Dataset, locate
+from services.vector.datasets import Dataset, locate, workspace_file
 from services.vector.models import ChunkFile, LayerSummary, PreparedVector, PrepareVector
 from services.vector.native.chunks import ChunkNames, ChunkWriter, chunk_schema
 from services.vector.native.crs import crs_name, parse_target, resolve_crs
@@ -45,7 +45,8 @@ def prepare_vector(request: PrepareVector, child: Child) -> PreparedVector:
     seconds = Seconds()
     child.progress(0.0, "opening the file")
     # Opened before anything is renamed, and read beside the work.
-    with (child.workspace / request.path).open("rb") as file, ThreadPoolExecutor(1) as beside:
+    path = workspace_file(child.workspace, request.path)
+    with path.open("rb") as file, ThreadPoolExecutor(1) as beside:
         checksum = beside.submit(_checksum, file)
         with seconds.of("open"):
             dataset = locate(request, child.workspace)

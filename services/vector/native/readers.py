@@ -7,10 +7,12 @@ from services.vector.datasets import Dataset
 from services.vector.models import PrepareVector
 from services.vector.native.delimited import DelimitedSource
 from services.vector.native.geojson import GeoJsonSource
+from services.vector.native.kml import telling_of_links
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr import OgrSource
 from services.vector.native.parquet import ParquetSource
 from services.vector.native.source import Source
+from services.vector.text_encoding import encoding_of_dbf
 
 
 def open_source(
@@ -35,4 +37,10 @@ def open_source(
     if dataset.driver in ("GeoJSON", "GeoJSONSeq"):
         return GeoJsonSource(dataset, ledger, findings, opened)
     layer = request.layer or request.converter.layer_name
-    return OgrSource(dataset, ledger, findings, opened, layer, request.converter.encoding)
+    if dataset.driver == "LIBKML":
+        with telling_of_links(dataset.path, findings):
+            return OgrSource(dataset, ledger, findings, opened, layer)
+    encoding = request.converter.encoding
+    if dataset.driver == "ESRI Shapefile":
+        encoding = encoding_of_dbf(dataset.path.with_suffix(".dbf"), encoding, findings)
+    return OgrSource(dataset, ledger, findings, opened, layer, encoding)

@@ -59,6 +59,18 @@ class Reprojection:
         name = crs_name(self.target)[:60]
         shapes.drop(lost, NOT_REPROJECTABLE, lambda _: f"{name} cannot hold it")
 
+    def transform_boxes(self, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return boxes around boxes, shape (n, 4), by their corners and the middles of their edges."""
+        if not self.is_needed or not len(bounds):
+            return bounds
+        west, south, east, north = bounds.T
+        middle_x, middle_y = (west + east) / 2, (south + north) / 2
+        x, y = self._transformer.transform(
+            np.stack([west, middle_x, east, west, east, west, middle_x, east]),
+            np.stack([south, south, south, middle_y, middle_y, north, north, north]),
+        )
+        return np.stack([x.min(axis=0), y.min(axis=0), x.max(axis=0), y.max(axis=0)], axis=1)
+
     def _transformed(self, geometries: NDArray[np.object_], *, include_z: bool) -> NDArray[np.object_]:
         coordinates = shapely.get_coordinates(geometries, include_z=include_z)
         x = np.ascontiguousarray(coordinates[:, 0])
