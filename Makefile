@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status env test simulate check docs bench lock clean
+.PHONY: help install demo up down status env test simulate chaos check docs bench lock clean
 
 # The first Python that Azure Functions and the pinned packages support.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -45,6 +45,9 @@ check: ## lint, types, layers, dead code, generated documents
 
 docs: ## write the documents that are generated from the code
 	@$(VENV)/python -m scripts.generate_reference
+
+chaos: install ## break a running system for SECONDS=120 by SEED=1 and judge what is left
+	@$(VENV)/python -m tests.chaos --seconds $(or $(SECONDS),120) --seed $(or $(SEED),1)
 
 bench: install ## run every benchmark beside its peer, or B=name
 	@$(PYTHON) -m scripts.install gdal

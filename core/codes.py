@@ -115,6 +115,12 @@ NATIVE_DEADLINE = ErrorCode(
     "The work did not end within its time",
     "The file may make the library hang: check it, or raise ENGINE_CHILD_DEADLINE_SECONDS.",
 )
+WORKSPACE_FULL = ErrorCode(
+    "workspace.full",
+    "The worker's disk is full",
+    "Let fewer heavy tasks run at once, or set ENGINE_WORKSPACE to a larger disk.",
+    retryable=True,
+)
 PLAN_FAILED = ErrorCode(
     "plan.failed", "The stage could not be planned", "This is a bug: report it with the job id."
 )

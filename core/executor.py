@@ -1,5 +1,6 @@
 """Running one claimed task and naming its end."""
 
+import errno
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,6 +33,9 @@ from core.retry import backoff
 from core.states import Outcome
 
 logger = logging.getLogger(__name__)
+
+# Other tasks of the machine fill the disk, too, and clear it when they end.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _MOST_RESULT_BYTES = 256 * 1024
 _TOO_OLD_PAUSE = timedelta(seconds=60)
@@ -88,10 +92,8 @@ class Executor:
             return self._signalled(hold.task, signal)
         except TerraneError as error:
             return self._failed(hold.task, error)
-        except Exception as error:
-            # The edge of foreign code: whatever a handler raises ends its task, not the worker.
-            logger.exception("handler broken")
-            return _ends(hold.task, Outcome.FAILED, error=_unexpected(error))
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its task, not the worker
+            return self._broken(hold.task, error)
 
     def _attempt(self, hold: Hold, context: RunningTask) -> Executed:
         task = hold.task
@@ -141,6 +143,12 @@ class Executor:
         if isinstance(error, NativeCrash | OutOfMemory):
             return self._crashed(task, error)
         return _ends(task, Outcome.FAILED, error=error.as_json())
+
+    def _broken(self, task: ClaimedTask, error: Exception) -> Executed:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return self._failed(task, TransientError(codes.WORKSPACE_FULL, str(error)))
+        logger.exception("handler broken", exc_info=error)
+        return _ends(task, Outcome.FAILED, error=_unexpected(error))
 
     def _retry(self, task: ClaimedTask, error: TerraneError) -> Executed:
         return _ends(task, Outcome.RETRY, error=error.as_json(), delay=backoff(task.attempt, self.chance))

@@ -18,6 +18,8 @@ from local.binaries import CHECKOUT, VENV
 
 # Kind of native library, and the directory of the tests that load it in their own process.
 NATIVE = {"raster": "tests/raster", "vector": "tests/vector"}
+# These break a whole system of their own, for minutes, and come last.
+APART = {**NATIVE, "chaos": "tests/chaos"}
 _NOTHING_COLLECTED = 5
 
 
@@ -37,11 +39,11 @@ def groups(path: str | None) -> list[Group]:
     """
     if path and path.rstrip("/") != "tests":
         return [Group(path, (path,))]
-    native = [
-        Group(name, (directory,)) for name, directory in NATIVE.items() if (CHECKOUT / directory).is_dir()
+    apart = [
+        Group(name, (directory,)) for name, directory in APART.items() if (CHECKOUT / directory).is_dir()
     ]
-    ignored = tuple(f"--ignore={directory}" for directory in NATIVE.values())
-    return [Group("tests", ("tests", *ignored)), *native]
+    ignored = tuple(f"--ignore={directory}" for directory in APART.values())
+    return [Group("tests", ("tests", *ignored)), *apart]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,24 +154,43 @@ def _workspace(process: psutil.Process) -> str:
 
 
 @contextmanager
-def running_system(settings: Mapping[str, str]) -> Iterator[RunningSystem]:
-    """Start a system in a new home, with these settings of the app, and stop it at the end."""
+def nothing_around(_home: Path) -> Iterator[Mapping[str, str]]:
+    """Prepare nothing."""
+    yield {}
+
+
+@contextmanager
+def running_system(
+    settings: Mapping[str, str],
+    around: Callable[[Path], AbstractContextManager[Mapping[str, str]]] = nothing_around,
+) -> Iterator[RunningSystem]:
+    """Start a system in a new home, with these settings of the app, and stop it at the end.
+
+    Args:
+        settings: Environment variables beside the caller's.
+        around: Entered with the home before anything is started, and left when all is stopped; gives
+            further variables.
+    """
     with tempfile.TemporaryDirectory(prefix="terrane-tests-") as folder:
         home = Path(folder).resolve()
         home.chmod(0o755)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        environment = {**os.environ, **settings, "TERRANE_HOME": str(home), "TERRANE_PORT": str(port)}
-        try:
-            started = _local("up", environment)
-            assert started.returncode == 0, started.stdout + started.stderr
-            lines = (
-                shlex.split(line.removeprefix("export "))[0]
-                for line in _local("env", environment).stdout.splitlines()
-            )
-            yield RunningSystem(home, dict(line.split("=", 1) for line in lines))
-        finally:
-            _local("down", environment)
+        own = {"TERRANE_HOME": str(home), "TERRANE_PORT": str(port)}
+        with around(home) as further:
+            environment = {**os.environ, **settings, **further, **own}
+            try:
+                yield _started(home, environment)
+            finally:
+                _local("down", environment)
+
+
+def _started(home: Path, environment: Mapping[str, str]) -> RunningSystem:
+    started = _local("up", environment)
+    assert started.returncode == 0, started.stdout + started.stderr
+    printed = _local("env", environment).stdout.splitlines()
+    lines = (shlex.split(line.removeprefix("export "))[0] for line in printed)
+    return RunningSystem(home, dict(line.split("=", 1) for line in lines))
 
 
 def _local(command: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
