@@ -212,6 +212,12 @@ class PostgisVectorTransaction:
         except psycopg.errors.DuplicateTable as error:
             raise Conflict(codes.TABLE_EXISTS, f"Another session made {table} a moment ago.") from error
 
+    def rehearse(self, staged: TableName, table: TableName, *, replace: bool) -> None:
+        """Publish, and undo it at once; the locks go with it."""
+        with self._connection.transaction():
+            self.publish(staged, table, replace=replace)
+            raise psycopg.Rollback
+
     def dependents(self, table: TableName) -> Sequence[Dependent]:
         """Return what reads a table, nearest first."""
         return dependents(self._connection, table)

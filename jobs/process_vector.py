@@ -46,7 +46,14 @@ class ProcessVectorJob(JobBaseMixin):
     def plan_prepare_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
         """Read the source once, from its beginning to its end."""
         yield TaskPlan(
-            "source", {"source": _source(p), "prepare": _prepare(p), "indexes": p.indexes.model_dump()}
+            "source",
+            {
+                "source": _source(p),
+                "table": p.location,
+                "replace": p.if_exists == "replace",
+                "prepare": _prepare(p),
+                "indexes": p.indexes.model_dump(),
+            },
         )
 
     @staticmethod

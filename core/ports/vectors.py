@@ -295,6 +295,10 @@ class VectorTransaction(Protocol):
         """
         ...
 
+    def rehearse(self, staged: TableName, table: TableName, *, replace: bool) -> None:
+        """Raise what `publish` would raise now, and change nothing."""
+        ...
+
     def dependents(self, table: TableName) -> Sequence[Dependent]:
         """Return what reads a table, nearest first."""
         ...

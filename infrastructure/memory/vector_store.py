@@ -175,12 +175,17 @@ class InMemoryVectorTransaction:
 
     def publish(self, staged: TableName, table: TableName, *, replace: bool) -> Sequence[str]:
         """Move a table to its published place."""
+        self.rehearse(staged, table, replace=replace)
+        self._do(lambda state: state.tables.update({table: state.tables.pop(staged)}))
+        return []
+
+    def rehearse(self, staged: TableName, table: TableName, *, replace: bool) -> None:
+        """Raise what `publish` would raise."""
+        self._state.table(staged)
         if table in self._state.tables and not replace:
             raise Conflict(codes.TABLE_EXISTS, f"There is a table {table}.")
         if table in self._state.tables:
             self._state.ours(table)
-        self._do(lambda state: state.tables.update({table: state.tables.pop(staged)}))
-        return []
 
     def dependents(self, table: TableName) -> Sequence[Dependent]:
         """Return the views that were put on a table."""

@@ -48,9 +48,16 @@ class IndexColumns(BaseModel):
 
 
 class ProcessVectorPrepare(BaseModel):
-    """Parameters."""
+    """Parameters.
+
+    Args:
+        table: Where the table is to be published.
+        replace: Whether a table that stands there may be replaced.
+    """
 
     source: VectorSource
+    table: str
+    replace: bool = False
     prepare: Reading
     indexes: IndexColumns = IndexColumns()
 
@@ -93,7 +100,7 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
         temporal=_columns(names, p.indexes.temporal, "temporal"),
         seconds=prepared.seconds,
     )
-    _create_table(context, prepared, result)
+    _create_table(p, context, prepared, result)
     return result
 
 
@@ -149,8 +156,10 @@ def _stage_description(context: TaskContext, prepared: PreparedVector, prefix: s
     return context.stage_blob(path, prefix + _PREPARED)
 
 
-def _create_table(context: TaskContext, prepared: PreparedVector, result: PreparedChunks) -> None:
-    staged = TableName.parse(result.staged)
+def _create_table(
+    p: ProcessVectorPrepare, context: TaskContext, prepared: PreparedVector, result: PreparedChunks
+) -> None:
+    staged, table = TableName.parse(result.staged), TableName.parse(p.table)
     definition = NewTable(
         columns=[_column(column) for column in prepared.columns],
         geometry_type=prepared.geometry_type,
@@ -159,8 +168,11 @@ def _create_table(context: TaskContext, prepared: PreparedVector, result: Prepar
         comment=f"Source: {result.source.ref}, loaded by Terrane job {context.task.job_id}",
     )
     context.stage_table(staged)
+    replace = p.replace or context.is_own(table.location)
     with context.transaction() as transaction:
         transaction.tables.create(staged, definition)
+        # What stands in the way is told before millions of rows are loaded.
+        transaction.tables.rehearse(staged, table, replace=replace)
         transaction.complete(result.model_dump(mode="json"))
 
 

@@ -1,37 +1,33 @@
 """A vector file goes in through HTTP and comes out as a table with a STAC item."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+import pytest
 
 from local.binaries import CHECKOUT
+from tests.acceptance.vector_jobs import (
+    assert_nothing_is_left,
+    checksum,
+    item_of,
+    points,
+    publish,
+    rows_of,
+    submit,
+)
+from tests.fixtures.processes import wait_until
 from tests.stac_validation import assert_valid_item
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import RunningSystem
+    from tests.factories.local_system import RunningSystem
 
 COUNTRIES = CHECKOUT / "samples" / "countries.zip"
-
-
-def rows_of(terrane: "RunningSystem", query: str, parameters: Any = None) -> list[DictRow]:
-    with psycopg.connect(terrane.variables["DATABASE_URL"], row_factory=dict_row) as connection:
-        return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
-
-
-def publish(terrane: "RunningSystem", name: str, content: bytes, **parameters: Any) -> dict[str, Any]:
-    """Upload a file, submit it and wait for the job's end."""
-    terrane.upload(name, content, "bronze-vectors")
-    answer = terrane.submit("process_vector", blob_name=name, **parameters)
-    assert answer.status == 202, answer.body
-    return terrane.ended(answer.body["job_id"])
 
 
 def test_a_zipped_shapefile_becomes_a_table_with_an_item(terrane: "RunningSystem") -> None:
     job = publish(
         terrane,
-        "acceptance/countries.zip",
         COUNTRIES.read_bytes(),
         file_extension="zip",
         table_name="countries",
@@ -41,18 +37,136 @@ def test_a_zipped_shapefile_becomes_a_table_with_an_item(terrane: "RunningSystem
     assert job["status"] == "completed", json.dumps(job["error"])
     result = job["result"]
     assert (result["rows_read"], result["rows_loaded"], result["rows_dropped"]) == (177, 177, 0)
-    assert rows_of(
-        terrane, "SELECT count(*) AS n, bool_and(ST_IsValid(geom)) AS valid FROM geo.countries"
-    ) == [{"n": 177, "valid": True}]
-    assert rows_of(terrane, "SELECT id, name FROM geo.countries WHERE name = 'Norway'") == [
-        {"id": 22, "name": "Norway"}
-    ]
-    [item] = rows_of(terrane, "SELECT pgstac.get_item(%s, %s) AS item", [result["item_id"], "system-vectors"])
-    assert_valid_item(item["item"])
-    properties = item["item"]["properties"]
+    assert (result["table"], result["geometry_type"], result["srid"]) == (
+        "geo.countries",
+        "MultiPolygon",
+        4326,
+    )
+    query = "SELECT count(*) AS n, bool_and(ST_IsValid(geom)) AS valid FROM geo.countries"
+    assert rows_of(terrane, query) == [{"n": 177, "valid": True}]
+    assert rows_of(terrane, "SELECT id FROM geo.countries WHERE name = 'Norway'") == [{"id": 22}]
+    indexes = "SELECT indexdef FROM pg_indexes WHERE (schemaname, tablename) = ('geo', 'countries')"
+    methods = sorted(row["indexdef"].partition("USING ")[2] for row in rows_of(terrane, indexes))
+    assert methods == ["btree (id)", "btree (name)", "gist (geom)"]
+    [comment] = rows_of(terrane, "SELECT obj_description('geo.countries'::regclass) AS text")
+    assert job["job_id"] in comment["text"]
+    assert "bronze-vectors/vectors/countries.zip" in comment["text"]
+
+
+def test_the_item_of_a_table_says_what_it_is(terrane: "RunningSystem") -> None:
+    job = publish(terrane, points(250), table_name="itemised", indexes={"temporal": []})
+
+    item = item_of(terrane, job["result"])
+
+    assert_valid_item(item)
+    properties, data = item["properties"], item["assets"]["data"]
+    assert (item["collection"], item["id"]) == ("system-vectors", "postgis-geo-itemised")
     assert (properties["app:job_id"], properties["app:job_type"]) == (job["job_id"], "process_vector")
-    assert properties["table:row_count"] == 177
-    assert item["item"]["assets"]["data"]["href"] == "postgis://geo.countries"
+    assert (properties["table:row_count"], properties["table:primary_geometry"]) == (250, "geom")
+    assert [column["name"] for column in properties["table:columns"]] == ["id", "geom", "number", "name"]
+    assert (data["href"], data["proj:code"]) == ("postgis://geo.itemised", "EPSG:4326")
+    assert item["bbox"] == pytest.approx([-180, 0, 69, 89])
+    [source] = [link for link in item["links"] if link["rel"] == "derived_from"]
+    assert source["file:checksum"].startswith("1220")
     with terrane.blobs as service:
-        picture = service.get_blob_client("silver-vectors", "geo/countries_thumbnail.png")
+        picture = service.get_blob_client("silver-vectors", "geo/itemised_thumbnail.png")
         assert picture.download_blob().readall()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_nothing_intermediate_stays_of_a_completed_job(terrane: "RunningSystem") -> None:
+    job = publish(terrane, points(1_000), table_name="tidy", chunk_size=100)
+
+    assert job["result"]["chunks"] == 10
+    live = terrane.query(
+        "SELECT location FROM app.artifacts WHERE job_id = %s AND state = 'live' ORDER BY location",
+        job["job_id"],
+    )
+    assert live == ["geo.tidy", "silver-vectors/geo/tidy_thumbnail.png", "system-vectors/postgis-geo-tidy"]
+    wait_until(lambda: terrane.request("GET", f"/api/jobs/{job['job_id']}").body["cleanup"] == "done", 60)
+    staged = terrane.query("SELECT tablename FROM pg_tables WHERE schemaname = 'vector_staging'")
+    with terrane.blobs as service:
+        temporary = service.get_container_client("rmhazuregeotemp")
+        left = list(temporary.list_blobs(name_starts_with=f"temp/vector_etl/{job['job_id']}/"))
+    assert (staged, left) == ([], [])
+
+
+def test_one_file_gives_the_same_table_in_whatever_chunks(terrane: "RunningSystem") -> None:
+    for name, size in (("whole", 500), ("pieces", 100)):
+        publish(terrane, points(500), table_name=name, chunk_size=size)
+
+    assert checksum(terrane, "whole") == checksum(terrane, "pieces")
+
+
+def test_a_completed_job_is_found_again_and_runs_again_on_request(terrane: "RunningSystem") -> None:
+    first = publish(terrane, points(120), table_name="repeated")
+    before = checksum(terrane, "repeated")
+
+    again = submit(terrane, None, table_name="repeated")
+    rerun = submit(terrane, None, table_name="repeated", rerun=True)
+    job = terrane.ended(rerun.body["job_id"])
+
+    assert (again.status, again.body["job_id"]) == (200, first["job_id"])
+    assert (rerun.status, job["status"], job["revision"]) == (202, "completed", 2)
+    assert checksum(terrane, "repeated") == before
+
+
+def test_a_place_that_another_job_owns_is_taken_over_only_on_request(terrane: "RunningSystem") -> None:
+    first = publish(terrane, points(10), table_name="owned")
+
+    refused = submit(terrane, points(20), table_name="owned", chunk_size=200)
+    replaced = publish(terrane, points(20), table_name="owned", chunk_size=200, if_exists="replace")
+
+    assert (refused.status, refused.body["code"]) == (409, "artifact.owned")
+    assert first["job_id"] in refused.body["detail"]
+    assert replaced["status"] == "completed"
+    assert rows_of(terrane, "SELECT count(*) AS n FROM geo.owned") == [{"n": 20}]
+    former = terrane.request("GET", f"/api/jobs/{first['job_id']}").body
+    assert former["superseded_by"] == replaced["job_id"]
+
+
+def test_readers_go_on_through_a_replacement(terrane: "RunningSystem") -> None:
+    publish(terrane, points(10), table_name="served")
+    with psycopg.connect(terrane.variables["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("SET ROLE terrane_app")
+        connection.execute("CREATE VIEW geo.seen AS SELECT name FROM geo.served")
+        connection.execute("GRANT SELECT ON geo.served TO PUBLIC")
+
+    job = publish(terrane, points(30), table_name="served", chunk_size=300, if_exists="replace")
+
+    assert job["status"] == "completed", job["error"]
+    assert rows_of(terrane, "SELECT count(*) AS n FROM geo.seen") == [{"n": 30}]
+    may = "SELECT has_table_privilege('public', 'geo.served', 'SELECT') AS may"
+    assert rows_of(terrane, may) == [{"may": True}]
+
+
+def test_what_depends_on_a_table_and_cannot_be_kept_refuses_its_replacement(terrane: "RunningSystem") -> None:
+    publish(terrane, points(10), table_name="depended")
+    with psycopg.connect(terrane.variables["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("CREATE MATERIALIZED VIEW geo.copied AS SELECT * FROM geo.depended")
+
+    job = publish(terrane, points(30), table_name="depended", chunk_size=300, if_exists="replace")
+
+    assert (job["status"], job["error"]["code"]) == ("failed", "table.dependents")
+    assert "geo.copied" in job["error"]["message"]
+    assert rows_of(terrane, "SELECT count(*) AS n FROM geo.depended") == [{"n": 10}]
+    assert_nothing_is_left(terrane, job["job_id"])
+
+
+def test_names_and_values_that_are_sql_are_only_text(terrane: "RunningSystem") -> None:
+    evil = "'); DROP TABLE geo.countries; --"
+
+    job = publish(terrane, points(5, **{evil: evil, "select": 1, "ID": 7}), table_name="evil")
+
+    assert job["status"] == "completed", job["error"]
+    columns = {column["source_name"]: column["name"] for column in job["result"]["columns"]}
+    assert columns == {
+        "number": "number",
+        "name": "name",
+        evil: "drop_table_geo_countries",
+        "select": "f_select",
+        "ID": "src_id",
+    }
+    [row] = rows_of(terrane, "SELECT DISTINCT drop_table_geo_countries AS value, src_id FROM geo.evil")
+    assert (row["value"], row["src_id"]) == (evil, 7)
+    comment = "SELECT col_description('geo.evil'::regclass, 5) AS text"
+    assert evil in rows_of(terrane, comment)[0]["text"]

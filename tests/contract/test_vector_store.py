@@ -110,6 +110,22 @@ def test_a_place_that_is_taken_is_replaced_only_on_request(vectors: Vectors, tmp
     assert vectors.reader.count_rows(TARGET) == 1
 
 
+def test_a_rehearsal_changes_nothing(vectors: Vectors, tmp_path: Path) -> None:
+    vectors.create()
+    vectors.load(place_chunk(tmp_path))
+    vectors.publish()
+    vectors.create()
+
+    with vectors.transaction() as tables:
+        tables.rehearse(STAGED, TARGET, replace=True)
+    with pytest.raises(Conflict) as caught, vectors.transaction() as tables:
+        tables.rehearse(STAGED, TARGET, replace=False)
+
+    assert caught.value.code == codes.TABLE_EXISTS
+    assert vectors.reader.count_rows(TARGET) == 3
+    assert vectors.reader.count_rows(STAGED) == 0
+
+
 def test_a_table_goes_when_it_is_dropped(vectors: Vectors) -> None:
     vectors.create()
 
