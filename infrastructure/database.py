@@ -21,9 +21,10 @@ logger = logging.getLogger(__name__)
 Connection = psycopg.Connection[DictRow]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
-# Deadlocks and serialization failures are the database's way to say "once more".
+# Deadlocks and serialization failures are the database's way to say "once more". A batch of ends
+# meets one for each of its jobs that somebody stops at that very moment.
 _ONCE_MORE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-_TRIES = 3
+_TRIES = 8
 
 set_json_dumps(dumps)
 

@@ -17,6 +17,7 @@ from infrastructure.database import Connection, Database
 from infrastructure.sql import load
 
 _QUERIES = load("tasks")
+_HOLD_FENCE = load("artifacts")["hold_fence"]
 _FENCE_LOST = "TR001"
 _JOB_STOPPING = "TR002"
 _BEGINNING = (0, datetime.min.replace(tzinfo=UTC))
@@ -84,13 +85,21 @@ class PostgresTaskRepository:
                     _QUERIES["end_plan"],
                     {"task_id": plan.task_id, "fence": plan.fence, "total": total, "slots": slots},
                 ).fetchone()
+        except psycopg.errors.UniqueViolation:
+            # Another holder's plan stands there, unless this one names a key twice.
+            self._hold_fence(plan)
+            raise
         except psycopg.DatabaseError as error:
-            if error.sqlstate == _FENCE_LOST:
-                raise FenceLost(str(error)) from error
-            if error.sqlstate == _JOB_STOPPING:
-                raise JobStopping(str(error)) from error
+            _raise_meaning(error)
             raise
         return Ended(follow_ups=rows.follow_ups(row["follow_ups"]) if row else ())
+
+    def _hold_fence(self, task: ClaimedTask) -> None:
+        try:
+            self._database.fetch_all(_HOLD_FENCE, {"task_id": task.task_id, "fence": task.fence})
+        except psycopg.DatabaseError as error:
+            _raise_meaning(error)
+            raise
 
     def beat(self, beats: Sequence[Beat], lease: timedelta) -> Sequence[BeatAnswer]:
         """Renew leases on the connection that only heartbeats use."""
@@ -206,6 +215,14 @@ class PostgresTaskRepository:
         if row is None or not row["paused"]:
             return PauseState(paused=False)
         return PauseState(True, row["paused_until"], row["pause_reason"], row["paused_by"])
+
+
+def _raise_meaning(error: psycopg.DatabaseError) -> None:
+    """Raise the error of the port that a function of the migrations means, if it means one."""
+    if error.sqlstate == _FENCE_LOST:
+        raise FenceLost(str(error)) from error
+    if error.sqlstate == _JOB_STOPPING:
+        raise JobStopping(str(error)) from error
 
 
 def _copy(connection: Connection, plan: ClaimedTask, tasks: Iterable[PlannedTask]) -> int:
