@@ -11,7 +11,7 @@ from triggers import bootstrap
 def terrane(database: Database, monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
     composed = memory_app()
     parts = vars(composed.app)
-    for name in ("jobs", "tasks", "catalogue", "effects", "heart"):
+    for name in set(parts) - {"settings", "queue", "blobs"}:
         del parts[name]
     parts["database"] = database
     monkeypatch.setattr(bootstrap, "_app", composed.app)
