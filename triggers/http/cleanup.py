@@ -8,6 +8,7 @@ from typing import Literal
 import azure.functions as func
 from pydantic import Field
 
+from core.json import JsonObject
 from core.models.janitor import RunStatus, SweepRun, SweepState
 from core.ports.janitor import RunFilter
 from core.sweep_health import judge
@@ -181,6 +182,14 @@ def _run(run: SweepRun) -> CleanupRun:
         duration_seconds=seconds,
         scanned=run.scanned,
         fixed=run.fixed,
-        actions=list(run.actions),
+        # The database keeps the keys of an object by their length.
+        actions=[
+            {key: action[key] for key in ("action", "number", "items")} | action for action in run.actions
+        ],
         error=views.failure(run.error),
     )
+
+
+def _readable(action: JsonObject) -> JsonObject:
+    # The database keeps the keys of an object by their length.
+    return {key: action[key] for key in ("action", "number", "items")} | action
