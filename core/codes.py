@@ -243,6 +243,11 @@ CATALOGUE_COLLECTION_MISSING = ErrorCode(
 CATALOGUE_ITEM_MISSING = ErrorCode(
     "catalogue.item_missing", "The STAC item does not exist", "Check `stac_item_id` and `collection_id`."
 )
+CATALOGUE_SEARCH_INVALID = ErrorCode(
+    "catalogue.search_invalid",
+    "The search cannot be carried out",
+    "Correct bbox, datetime or filter as the message says; the filter is CQL2 JSON.",
+)
 CATALOGUE_ITEM_INVALID = ErrorCode(
     "catalogue.item_invalid", "The STAC item is not valid", "This is a bug: report it with the job id."
 )
@@ -255,6 +260,31 @@ CATALOGUE_PRIVILEGE = ErrorCode(
     "catalogue.privilege_missing",
     "The app's role may not use the catalogue",
     "Run the migrations of this release with the migrating role: they grant what is missing.",
+)
+UNPUBLISH_NOTHING_NAMED = ErrorCode(
+    "unpublish.selection",
+    "It is not clear what is to go",
+    "Give exactly one of the parameters that the message lists.",
+)
+UNPUBLISH_TOO_MUCH = ErrorCode(
+    "unpublish.too_much",
+    "Too much is to go for one job",
+    "Name fewer items, or set a smaller `limit`; submit again until nothing remains.",
+)
+UNPUBLISH_UNKNOWN = ErrorCode(
+    "unpublish.unknown",
+    "There is no such audit record",
+    "GET /api/dbadmin/unpublished lists what was taken back.",
+)
+UNPUBLISH_NOT_RESTORABLE = ErrorCode(
+    "unpublish.not_restorable",
+    "It cannot be put back",
+    "It was put back or deleted for good already: publish the source again.",
+)
+UNPUBLISH_IN_THE_WAY = ErrorCode(
+    "unpublish.in_the_way",
+    "Something stands where it would be put back",
+    "Unpublish or rename what the message names, then restore again.",
 )
 TABLE_MISSING = ErrorCode(
     "table.missing", "The table does not exist", "Check the schema and the table's name."

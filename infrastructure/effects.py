@@ -10,6 +10,7 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome
 from infrastructure import rows
@@ -17,6 +18,7 @@ from infrastructure.database import Connection, Database
 from infrastructure.pgstac_repository import PgStacRepository
 from infrastructure.sql import load
 from infrastructure.task_repository import end_parameters
+from infrastructure.unpublished_repository import PostgresUnpublishingTransaction
 from infrastructure.vector_store import PostgisVectorTransaction
 
 _QUERIES = load("artifacts")
@@ -34,11 +36,13 @@ class PostgresEffectTransaction:
         task: ClaimedTask,
         catalogue: CatalogueWriter,
         tables: VectorTransaction,
+        unpublishing: UnpublishingTransaction,
     ) -> None:
         self._connection = connection
         self._task = task
         self._catalogue = catalogue
         self._tables = tables
+        self._unpublishing = unpublishing
         self._end: TaskEnd | None = None
         self.ended: Ended | None = None
 
@@ -51,6 +55,11 @@ class PostgresEffectTransaction:
     def tables(self) -> VectorTransaction:
         """Return the vector tables, within this transaction."""
         return self._tables
+
+    @property
+    def unpublishing(self) -> UnpublishingTransaction:
+        """Return the audit, within this transaction."""
+        return self._unpublishing
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
@@ -97,7 +106,11 @@ class PostgresEffects:
         """Open a transaction that the claim's fence seals."""
         with _fence_translated(), self._database.transaction(timeout=_EFFECT_TIMEOUT) as connection:
             transaction = PostgresEffectTransaction(
-                connection, task, self._catalogue.within(connection), PostgisVectorTransaction(connection)
+                connection,
+                task,
+                self._catalogue.within(connection),
+                PostgisVectorTransaction(connection),
+                PostgresUnpublishingTransaction(connection, task),
             )
             yield transaction
             transaction.seal()

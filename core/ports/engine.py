@@ -21,6 +21,7 @@ from core.models.claims import (
 from core.models.records import EventRecord, JobRecord, TaskRecord, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueWriter
+from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 
 
@@ -283,6 +284,11 @@ class EffectTransaction(Protocol):
     @property
     def tables(self) -> VectorTransaction:
         """Return the vector tables, within this transaction."""
+        ...
+
+    @property
+    def unpublishing(self) -> UnpublishingTransaction:
+        """Return the audit of what is taken back, within this transaction."""
         ...
 
     def publish(self) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from config.defaults import STACDefaults
 from core import codes
-from core.errors import NotFound, TaskFailed
+from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject, to_jsonable
+from core.ports.catalogue import Reference
 from infrastructure.stac_extents import grow_extent, items_extent
 
 
@@ -49,6 +50,30 @@ class InMemoryCatalogue:
             item = self.get_item(*key)
             if item is not None:
                 yield item
+
+    def search(self, query: JsonObject, limit: int) -> Sequence[JsonObject]:
+        """Return items by ``collections`` and ``ids``; in memory there is no index for more."""
+        unknown = query.keys() - {"collections", "ids"}
+        if unknown:
+            raise InvalidInput(
+                codes.CATALOGUE_SEARCH_INVALID, f"not searched in memory: {', '.join(sorted(unknown))}"
+            )
+        collections, ids = query.get("collections"), query.get("ids")
+        found = [
+            copy.deepcopy(item)
+            for (collection_id, item_id), item in sorted(self._state.items.items())
+            if (collections is None or collection_id in collections) and (ids is None or item_id in ids)
+        ]
+        return found[:limit]
+
+    def referring(self, hrefs: Sequence[str]) -> Sequence[Reference]:
+        """Return every item with an asset at one of these addresses."""
+        return [
+            Reference(asset["href"], *key)
+            for key, item in self._state.items.items()
+            for asset in item.get("assets", {}).values()
+            if asset.get("href") in hrefs
+        ]
 
     def count_items(self, collection_id: str) -> int:
         """Return how many items a collection has."""
@@ -117,9 +142,13 @@ class InMemoryCatalogueTransaction:
         """Return an item as this transaction would leave it, or None."""
         return copy.deepcopy(self._state.items.get((collection_id, item_id)))
 
-    def delete_item(self, collection_id: str, item_id: str) -> bool:
-        """Delete an item; the collection's extent stays as it is."""
-        return self._do(lambda state: state.items.pop((collection_id, item_id), None)) is not None
+    def delete_items(self, collection_id: str, item_ids: Sequence[str]) -> Sequence[str]:
+        """Delete items; the collection's extent stays as it is."""
+        gone = [item_id for item_id in item_ids if self._do(_deletion(collection_id, item_id)) is not None]
+        return sorted(gone)
+
+    def exclude_creators(self) -> None:
+        """Do nothing: the commit is one act."""
 
     def delete_collection_if_empty(self, collection_id: str) -> bool:
         """Delete a collection that has no item and is no system one."""
@@ -131,6 +160,10 @@ class InMemoryCatalogueTransaction:
         answer = change(self._state)
         self._changes.append(change)
         return answer
+
+
+def _deletion(collection_id: str, item_id: str) -> Callable[[_State], object]:
+    return lambda state: state.items.pop((collection_id, item_id), None)
 
 
 def _ensure(state: _State, collection: JsonObject) -> bool:

@@ -7,12 +7,14 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome, TaskStatus
 from infrastructure.memory.catalogue import InMemoryCatalogue, InMemoryCatalogueTransaction
 from infrastructure.memory.ends import end_tasks
 from infrastructure.memory.rows import ArtifactRow, record
 from infrastructure.memory.state import EngineState
+from infrastructure.memory.unpublished import InMemoryUnpublishingTransaction
 from infrastructure.memory.vector_store import InMemoryVectorStore, InMemoryVectorTransaction
 
 _CLAIMANT = ("reserved", "writing")
@@ -26,8 +28,10 @@ class InMemoryEffectTransaction:
         task: ClaimedTask,
         catalogue: InMemoryCatalogueTransaction,
         tables: InMemoryVectorTransaction,
+        unpublishing: InMemoryUnpublishingTransaction,
     ) -> None:
         self.task = task
+        self.unpublisher = unpublishing
         self.writer = catalogue
         self.table_writer = tables
         self.publishes = False
@@ -43,6 +47,11 @@ class InMemoryEffectTransaction:
     def tables(self) -> VectorTransaction:
         """Return the vector tables, within this transaction."""
         return self.table_writer
+
+    @property
+    def unpublishing(self) -> UnpublishingTransaction:
+        """Return the audit, within this transaction."""
+        return self.unpublisher
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
@@ -72,11 +81,17 @@ class InMemoryEffects:
     @contextmanager
     def transaction(self, task: ClaimedTask) -> Iterator[InMemoryEffectTransaction]:
         """Open a transaction that the claim's fence seals."""
-        transaction = InMemoryEffectTransaction(task, self._catalogue.writer(), self._tables.writer())
+        transaction = InMemoryEffectTransaction(
+            task,
+            self._catalogue.writer(),
+            self._tables.writer(),
+            InMemoryUnpublishingTransaction(self._state, task),
+        )
         try:
             yield transaction
         except BaseException:
             transaction.writer.rollback()
+            transaction.unpublisher.rollback()
             raise
         with self._state.locked():
             self._hold(task)
@@ -84,6 +99,7 @@ class InMemoryEffects:
             transaction.table_writer.commit()
             if transaction.publishes:
                 self._publish(task)
+            transaction.unpublisher.commit()
             if transaction.end is not None:
                 transaction.ended = end_tasks(self._state, [transaction.end])
 

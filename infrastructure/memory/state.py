@@ -15,6 +15,7 @@ from core.identity import task_id
 from core.json import JsonObject
 from core.models.claims import FollowUp
 from core.models.records import EventRecord
+from core.models.unpublished import UnpublishedJob
 from core.ports.clock import Clock
 from core.states import (
     ENDED_STAGE,
@@ -62,6 +63,7 @@ class EngineState:
     leased: set[str] = field(default_factory=set)
     events: list[EventRecord] = field(default_factory=list)
     artifacts: list[ArtifactRow] = field(default_factory=list)
+    unpublished: dict[str, UnpublishedJob] = field(default_factory=dict)
     engine: EngineRow = field(default_factory=EngineRow)
     lanes: dict[str, LaneRow] = field(default_factory=lambda: {lane: LaneRow() for lane in LANES})
     janitor: JanitorRows = field(init=False)

@@ -205,7 +205,10 @@ class InMemoryVectorTransaction:
         return True
 
     def move(self, table: TableName, to: TableName) -> None:
-        """Give a table another schema and name; its views go on reading it."""
+        """Give a table, or a view, another schema and name; its views go on reading it."""
+        if table in self._state.views:
+            self._do(lambda state: _move_view(state, table, to))
+            return
         self._state.ours(table)
         if to in self._state.tables:
             raise Conflict(codes.TABLE_EXISTS, f"There is a table {to} already.")
@@ -224,6 +227,10 @@ def _add(state: _State, table: TableName, rows: Mapping[int, JsonObject]) -> Non
 def _drop(state: _State, table: TableName) -> None:
     state.tables.pop(table, None)
     state.views = {view: on for view, on in state.views.items() if on != table}
+
+
+def _move_view(state: _State, view: TableName, to: TableName) -> None:
+    state.views[to] = state.views.pop(view)
 
 
 def _move(state: _State, table: TableName, to: TableName) -> None:

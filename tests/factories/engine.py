@@ -25,6 +25,7 @@ from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueReader
 from core.ports.engine import Effects, JobRepository, PlannedTask, TaskRepository
 from core.ports.janitor import Mending, SweepRuns
+from core.ports.unpublishing import Unpublishing
 from core.states import Outcome
 from tests.factories.wreckage import Wreckage
 
@@ -111,6 +112,7 @@ class EngineStore:
         runs: The janitor's lease and records.
         mending: What the janitor's rules ask and do.
         wreckage: Changes rows by hand.
+        unpublishing: The audit of what was taken back.
     """
 
     jobs: JobRepository
@@ -122,6 +124,7 @@ class EngineStore:
     runs: SweepRuns
     mending: Mending
     wreckage: Wreckage
+    unpublishing: Unpublishing
 
     def submit(self, name: str = "a", stages: Sequence[Stage] = ONE_STAGE, **options: Any) -> SubmitAnswer:
         return self.jobs.submit(new_job(name, stages, **options))
