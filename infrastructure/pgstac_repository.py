@@ -8,8 +8,9 @@ from psycopg.types.json import Jsonb
 
 from config.defaults import STACDefaults
 from core import codes
-from core.errors import NotFound, TaskFailed
+from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject
+from core.ports.catalogue import Reference
 from infrastructure.database import Connection, Database
 from infrastructure.sql import load
 from infrastructure.stac_extents import grow_extent, items_extent
@@ -68,6 +69,22 @@ class PgStacRepository:
             if len(page) < _PAGE:
                 return
             after = page[-1]["id"]
+
+    def search(self, query: JsonObject, limit: int) -> Sequence[JsonObject]:
+        """Return items that a search finds, hydrated."""
+        search = query | {"limit": limit, "conf": {"nohydrate": False}}
+        with self._database.transaction(read_only=False) as connection:
+            try:
+                found = connection.execute(_QUERIES["search"], {"search": Jsonb(search)}).fetchall()
+            except (*_REFUSED, psycopg.errors.SyntaxErrorOrAccessRuleViolation) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise InvalidInput(codes.CATALOGUE_SEARCH_INVALID, f"pgSTAC: {reason}") from error
+        return [row["content"] for row in found]
+
+    def referring(self, hrefs: Sequence[str]) -> Sequence[Reference]:
+        """Return every item with an asset at one of these addresses."""
+        found = self._database.fetch_all(_QUERIES["referring"], {"hrefs": list(hrefs)})
+        return [Reference(**row) for row in found]
 
     def count_items(self, collection_id: str) -> int:
         """Return how many items a collection has, by counting them."""
@@ -154,11 +171,16 @@ class PgStacTransaction:
         row = self._connection.execute(_QUERIES["get_item"], parameters).fetchone()
         return row["content"] if row else None
 
-    def delete_item(self, collection_id: str, item_id: str) -> bool:
-        """Delete an item; the collection's extent stays as it is."""
+    def delete_items(self, collection_id: str, item_ids: Sequence[str]) -> Sequence[str]:
+        """Delete items in one statement; the collection's extent stays as it is."""
         self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})
-        parameters = {"collection_id": collection_id, "item_id": item_id}
-        return self._connection.execute(_QUERIES["delete_item"], parameters).rowcount > 0
+        parameters = {"collection_id": collection_id, "item_ids": list(item_ids)}
+        rows = self._connection.execute(_QUERIES["delete_items"], parameters)
+        return sorted(row["id"] for row in rows)
+
+    def exclude_creators(self) -> None:
+        """Take the lock that creators and deleters of collections take first."""
+        self._connection.execute(_QUERIES["lock_collections"])
 
     def delete_collection_if_empty(self, collection_id: str) -> bool:
         """Delete a collection that has no item and is no system one.

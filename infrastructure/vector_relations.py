@@ -80,13 +80,13 @@ def move(connection: Connection, table: TableName, to: TableName) -> None:
         connection.execute(step)
 
 
-def check_ours(table: TableName, there: DictRow) -> None:
-    """Refuse what this role may not drop, and what is no ordinary table.
+def check_ours(table: TableName, there: DictRow, kinds: str = "r") -> None:
+    """Refuse what this role may not drop, and what is no ordinary table or none of other kinds.
 
     Raises:
         Conflict: ``table.foreign``.
     """
-    if there["relkind"] != "r":
+    if there["relkind"] not in kinds:
         raise Conflict(codes.TABLE_FOREIGN, f"{table} is no ordinary table.")
     if not there["owned"]:
         raise Conflict(codes.TABLE_FOREIGN, f"{table} belongs to another role of the database.")

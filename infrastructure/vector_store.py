@@ -239,11 +239,11 @@ class PostgisVectorTransaction:
         return True
 
     def move(self, table: TableName, to: TableName) -> None:
-        """Give a table another schema and name."""
+        """Give a table, or a view, another schema and name; ALTER TABLE takes views too."""
         there = find(self._connection, table)
         if there is None:
             raise missing(table)
-        check_ours(table, there)
+        check_ours(table, there, kinds="rvm")
         if find(self._connection, to) is not None:
             raise Conflict(codes.TABLE_EXISTS, f"There is a table {to} already.")
         self._set_local("lock_timeout", _LOCK_TIMEOUT)

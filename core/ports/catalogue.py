@@ -1,6 +1,7 @@
 """The port to the STAC catalogue."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from core.json import JsonObject
@@ -11,6 +12,15 @@ UNKNOWN_EXTENT: JsonObject = {
     "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
     "temporal": {"interval": [[None, None]]},
 }
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """An item that names an address."""
+
+    href: str
+    collection_id: str
+    item_id: str
 
 
 class CatalogueReader(Protocol):
@@ -33,6 +43,22 @@ class CatalogueReader(Protocol):
 
     def items(self, collection_id: str) -> Iterator[JsonObject]:
         """Yield the items of a collection in pages, by id."""
+        ...
+
+    def search(self, query: JsonObject, limit: int) -> Sequence[JsonObject]:
+        """Return at most `limit` items that a STAC search finds, in the catalogue's order.
+
+        Args:
+            query: Of ``collections``, ``ids``, ``bbox``, ``datetime`` and ``filter`` (CQL2 JSON).
+            limit: Most items.
+
+        Raises:
+            InvalidInput: The search cannot be carried out (``catalogue.search_invalid``).
+        """
+        ...
+
+    def referring(self, hrefs: Sequence[str]) -> Sequence[Reference]:
+        """Return every item with an asset at one of these addresses."""
         ...
 
     def count_items(self, collection_id: str) -> int:
@@ -74,8 +100,15 @@ class CatalogueWriter(Protocol):
         """Return an item as this transaction would leave it, or None."""
         ...
 
-    def delete_item(self, collection_id: str, item_id: str) -> bool:
-        """Delete an item; return False if there was none."""
+    def delete_items(self, collection_id: str, item_ids: Sequence[str]) -> Sequence[str]:
+        """Delete items; return the ids of those that there were."""
+        ...
+
+    def exclude_creators(self) -> None:
+        """Let nobody else make or delete a collection before the commit.
+
+        Call it first in a transaction that deletes items and may then delete their collection.
+        """
         ...
 
     def delete_collection_if_empty(self, collection_id: str) -> bool:

@@ -317,7 +317,7 @@ class VectorTransaction(Protocol):
         ...
 
     def move(self, table: TableName, to: TableName) -> None:
-        """Give a table another schema and name; indexes, privileges and comments go with it.
+        """Give a table, or a view, another schema and name; what belongs to it goes with it.
 
         Views go on reading it where it is then.
 

@@ -94,7 +94,7 @@ def test_one_id_may_be_in_two_collections(catalogue: Catalogue) -> None:
         writer.ensure_collection(collection("b"))
         writer.upsert_items([item("tile", "b"), item("tile", "a")])
 
-    catalogue.write(lambda writer: writer.delete_item("a", "tile"))
+    catalogue.write(lambda writer: writer.delete_items("a", ["tile"]))
 
     assert catalogue.reader.get_item("a", "tile") is None
     assert catalogue.reader.get_item("b", "tile") == item("tile", "b")
@@ -151,7 +151,7 @@ def test_the_extent_grows_and_does_not_shrink(catalogue: Catalogue) -> None:
         lambda writer: writer.upsert_items([item("c", properties={"datetime": "2025-01-01T00:00:00Z"})])
     )
 
-    catalogue.write(lambda writer: writer.delete_item("dem", "b"))
+    catalogue.write(lambda writer: writer.delete_items("dem", ["b"]))
 
     found = catalogue.reader.get_collection("dem")
     assert found is not None
@@ -193,10 +193,10 @@ def test_deletion_says_whether_there_was_something(catalogue: Catalogue) -> None
     catalogue.write(lambda writer: writer.ensure_collection(collection()))
     catalogue.write(lambda writer: writer.upsert_items([item()]))
 
-    first = catalogue.write(lambda writer: writer.delete_item("dem", "tile"))
-    second = catalogue.write(lambda writer: writer.delete_item("dem", "tile"))
+    first = catalogue.write(lambda writer: writer.delete_items("dem", ["tile"]))
+    second = catalogue.write(lambda writer: writer.delete_items("dem", ["tile"]))
 
-    assert (first, second) == (True, False)
+    assert (first, second) == (["tile"], [])
     assert catalogue.reader.count_items("dem") == 0
 
 
@@ -205,7 +205,7 @@ def test_only_an_empty_collection_is_deleted(catalogue: Catalogue) -> None:
     catalogue.write(lambda writer: writer.upsert_items([item()]))
 
     full = catalogue.write(lambda writer: writer.delete_collection_if_empty("dem"))
-    catalogue.write(lambda writer: writer.delete_item("dem", "tile"))
+    catalogue.write(lambda writer: writer.delete_items("dem", ["tile"]))
     empty = catalogue.write(lambda writer: writer.delete_collection_if_empty("dem"))
     gone = catalogue.write(lambda writer: writer.delete_collection_if_empty("dem"))
 

@@ -23,6 +23,17 @@ SELECT id, pgstac.get_item(id, collection) AS content
  ORDER BY id
  LIMIT %(limit)s;
 
+-- search
+-- Items that a STAC search finds.
+SELECT jsonb_array_elements(pgstac.search(%(search)s) -> 'features') AS content;
+
+-- referring
+-- Items with an asset at one of these addresses. It reads every item once.
+SELECT asset.value ->> 'href' AS href, i.collection AS collection_id, i.id AS item_id
+  FROM pgstac.items i
+ CROSS JOIN LATERAL jsonb_each(i.content -> 'assets') AS asset (key, value)
+ WHERE asset.value ->> 'href' = ANY(%(hrefs)s);
+
 -- count_items
 -- How many items a collection has.
 SELECT count(*) AS items
@@ -67,11 +78,12 @@ UPDATE pgstac.collections
 -- Replace a collection's metadata.
 SELECT pgstac.update_collection(%(collection)s);
 
--- delete_item
--- Delete one item.
+-- delete_items
+-- Delete items of a collection.
 DELETE FROM pgstac.items
  WHERE collection = %(collection_id)s
-   AND id = %(item_id)s;
+   AND id = ANY(%(item_ids)s)
+RETURNING id;
 
 -- lock_collections
 -- Dropping a partition locks the items of all collections; whoever makes one comes this way first.

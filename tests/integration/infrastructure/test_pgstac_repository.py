@@ -104,7 +104,7 @@ def test_every_kind_of_write_to_one_collection_at_once_succeeds(busy: Database) 
             if number % 3 == 0:
                 writer.upsert_collection(collection("dem", description=f"Version {number}."))
             elif number % 3 == 1:
-                writer.delete_item("dem", "item-0")
+                writer.delete_items("dem", ["item-0"])
             writer.upsert_items([item(f"item-{number % 7}", "dem", bbox=tile(number))])
 
     with ThreadPoolExecutor(30) as pool:
