@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from core.declaration import Location, TaskResult
-from core.handler import PublishedBlob
+from core.handler import PublishedBlob, Zones
 from core.heart import Hold
 from core.models.claims import ClaimedTask, Ended
 from core.models.records import TaskRecord
@@ -20,6 +20,7 @@ from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Chance, Clock
 from core.ports.engine import Artifact, Effects, EffectTransaction, TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
+from core.ports.unpublishing import Unpublishing
 from core.ports.vectors import TableName, VectorStore
 from core.publishing import BlobPublisher
 from core.workspaces import Workspace, make_workspace
@@ -40,6 +41,8 @@ class Surroundings:
         catalogue: The catalogue, for reading.
         tables: The vector tables, for reading.
         effects: Changes under the fence.
+        unpublishing: The audit of what was taken back, for reading.
+        zones: Where this deployment publishes.
         isolation: Children for native code.
         clock: This process's clock.
         workspaces: Directory in which each task gets one of its own.
@@ -53,6 +56,8 @@ class Surroundings:
     catalogue: CatalogueReader
     tables: VectorStore
     effects: Effects
+    unpublishing: Unpublishing
+    zones: Zones
     isolation: IsolatedRunner
     clock: Clock
     workspaces: Path
@@ -101,6 +106,16 @@ class RunningTask:
     def chance(self) -> Chance:
         """Return random numbers."""
         return self._chance
+
+    @property
+    def unpublishing(self) -> Unpublishing:
+        """Return the audit of what was taken back."""
+        return self._around.unpublishing
+
+    @property
+    def zones(self) -> Zones:
+        """Return where this deployment publishes."""
+        return self._around.zones
 
     @property
     def workspace(self) -> Path:

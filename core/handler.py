@@ -18,7 +18,24 @@ from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Chance
 from core.ports.engine import EffectTransaction
 from core.ports.isolation import IsolationKind
+from core.ports.unpublishing import Unpublishing
 from core.ports.vectors import TableName, VectorStore
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Where this deployment publishes: what lies elsewhere is never removed.
+
+    Args:
+        silver: Containers of published blobs.
+        schemas: Schemas of published tables.
+        system_collections: Collections that stay when they are empty.
+    """
+
+    silver: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
+    system_collections: frozenset[str] = frozenset()
+
 
 Lane = Literal["light", "heavy"]
 Role = Literal["intermediate", "published"]
@@ -73,6 +90,16 @@ class TaskContext(Protocol):
     @property
     def tables(self) -> VectorStore:
         """Return the vector tables, for reading."""
+        ...
+
+    @property
+    def unpublishing(self) -> Unpublishing:
+        """Return the audit of what was taken back, for reading."""
+        ...
+
+    @property
+    def zones(self) -> Zones:
+        """Return where this deployment publishes."""
         ...
 
     def progress(self, fraction: float, message: str = "") -> None:

@@ -12,6 +12,7 @@ from core.errors import ErrorCode, InvalidInput, NotFound
 from core.ports.blobs import BlobRef, BlobStore
 from core.ports.catalogue import CatalogueReader
 from core.ports.engine import Effects
+from core.ports.unpublishing import Unpublishing
 from core.ports.vectors import TableName, VectorStore
 from core.validation import ResourceValidators, ResourceViolation
 
@@ -34,6 +35,7 @@ class Resources:
         catalogue: The catalogue.
         tables: The vector tables.
         effects: For who owns what is published.
+        unpublishing: The audit of what was taken back.
         limits: Settings that declarations refer to by name, e.g. ``RASTER_MAX_FILE_SIZE_MB``.
         schemas: Where vector tables may be published.
     """
@@ -42,6 +44,7 @@ class Resources:
     catalogue: CatalogueReader
     tables: VectorStore
     effects: Effects
+    unpublishing: Unpublishing
     limits: Mapping[str, int]
     schemas: Sequence[str]
 
@@ -129,10 +132,10 @@ def blobs_exist(
 def stac_item_exists(
     resources: Resources, values: Mapping[str, Any], check: ResourceCheck
 ) -> ResourceViolation | None:
-    """Demand a STAC item. Option: ``collection_parameter``."""
+    """Demand a STAC item, if the parameter names one. Option: ``collection_parameter``."""
     collection = values[check.options["collection_parameter"]]
     item = values[check.parameter]
-    if resources.catalogue.get_item(collection, item) is not None:
+    if item is None or resources.catalogue.get_item(collection, item) is not None:
         return None
     return ResourceViolation(codes.CATALOGUE_ITEM_MISSING, f"There is no item {item!r} in {collection!r}.")
 
@@ -141,9 +144,9 @@ def stac_item_exists(
 def stac_collection_exists(
     resources: Resources, values: Mapping[str, Any], check: ResourceCheck
 ) -> ResourceViolation | None:
-    """Demand a STAC collection."""
+    """Demand a STAC collection, if the parameter names one."""
     collection = values[check.parameter]
-    if resources.catalogue.get_collection(collection) is not None:
+    if collection is None or resources.catalogue.get_collection(collection) is not None:
         return None
     return ResourceViolation(codes.CATALOGUE_COLLECTION_MISSING, f"There is no collection {collection!r}.")
 
@@ -187,6 +190,51 @@ def table_free(
     return None
 
 
+@register_validator("stac_items_exist")
+def stac_items_exist(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand every STAC item of a list; names all that are missing. Option: ``collection_parameter``."""
+    collection = values[check.options["collection_parameter"]]
+    names = dict.fromkeys(values[check.parameter] or ())
+    missing = [name for name in names if resources.catalogue.get_item(collection, name) is None]
+    if not missing:
+        return None
+    return ResourceViolation(
+        codes.CATALOGUE_ITEM_MISSING, f"Not in {collection!r}: {', '.join(map(repr, missing))}."
+    )
+
+
+@register_validator("published_table_exists")
+def published_table_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand a table, if the parameter names one. Option: ``schema_parameter``."""
+    if values[check.parameter] is None:
+        return None
+    table = TableName(values[check.options["schema_parameter"]], values[check.parameter])
+    if resources.tables.describe(table) is not None:
+        return None
+    return ResourceViolation(codes.TABLE_MISSING, f"There is no table {str(table)!r}.")
+
+
+@register_validator("unpublished_exists")
+def unpublished_exists(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand an audit record of which something is kept."""
+    record = resources.unpublishing.get(values[check.parameter])
+    if record is None:
+        return ResourceViolation(
+            codes.UNPUBLISH_UNKNOWN, f"There is no audit record {values[check.parameter]}."
+        )
+    if record.restored_at is not None:
+        return ResourceViolation(codes.UNPUBLISH_NOT_RESTORABLE, f"Restored by job {record.restored_by}.")
+    if record.purged_at is not None or record.purge_after is None:
+        return ResourceViolation(codes.UNPUBLISH_NOT_RESTORABLE, "What it removed is deleted.")
+    return None
+
+
 #: Every validator that a declaration may name.
 ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     container_exists,
@@ -196,6 +244,9 @@ ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     stac_collection_exists,
     schema_allowed,
     table_free,
+    stac_items_exist,
+    published_table_exists,
+    unpublished_exists,
 )
 
 

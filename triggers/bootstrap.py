@@ -21,6 +21,7 @@ from core.cancellation import Cancellation
 from core.cleanup import CleanUp, resolved
 from core.context import Surroundings
 from core.executor import Executor
+from core.handler import Zones
 from core.heart import Heart, HeartThread
 from core.janitor import Janitor, JanitorLimits
 from core.job_health import JobHealth
@@ -31,6 +32,7 @@ from core.planning import PlanLimits, Planner
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
 from core.ports.janitor import Mending, ScratchTables, SweepRuns
+from core.ports.unpublishing import Unpublishing
 from core.ports.vectors import VectorStore
 from core.prune import Prune
 from core.publishing import asides
@@ -38,6 +40,7 @@ from core.registry import Registry
 from core.submission import SubmissionService
 from core.suspects import Suspects
 from core.sweeps import Sweep
+from core.trash import Trash
 from core.watchdog import TaskWatchdog
 from infrastructure.bell_receiver import BellReceiver
 from infrastructure.blob_store import AzureBlobStore
@@ -57,6 +60,7 @@ from infrastructure.scratch_tables import PostgresScratchTables
 from infrastructure.sweep_runs import PostgresSweepRuns
 from infrastructure.tables import PostgresTables
 from infrastructure.task_repository import PostgresTaskRepository
+from infrastructure.unpublished_repository import PostgresUnpublishing
 from infrastructure.validators import Resources, resource_validators
 from infrastructure.vector_store import PostgisVectorStore
 from jobs import ALL_JOBS
@@ -210,6 +214,7 @@ class App:
             catalogue=self.catalogue,
             tables=self.vector_tables,
             effects=self.effects,
+            unpublishing=self.unpublishing,
             limits={
                 "RASTER_MAX_FILE_SIZE_MB": self.settings.raster.max_file_size_mb,
                 "VECTOR_MAX_FILE_SIZE_MB": self.settings.vector.max_file_size_mb,
@@ -229,6 +234,11 @@ class App:
     def pause(self) -> Pause:
         """Return the pause."""
         return Pause(self.tasks, self.bells)
+
+    @part
+    def unpublishing(self) -> Unpublishing:
+        """Return the audit of what was taken back."""
+        return PostgresUnpublishing(self.database)
 
     @part
     def sweep_runs(self) -> SweepRuns:
@@ -284,7 +294,7 @@ class App:
             "task_watchdog": TaskWatchdog(self.tasks, self.queue, self.bells).rules,
             "job_health": JobHealth(suspects, self.jobs).rules,
             "orphan_detector": orphans.rules,
-            "prune": prune.rules,
+            "prune": [*prune.rules, *Trash(self.unpublishing, self.blobs).rules],
         }
         return [Sweep(name, settings.periods[name], rules[name]) for name in rules]
 
@@ -368,12 +378,23 @@ class App:
             catalogue=self.catalogue,
             tables=self.vector_tables,
             effects=self.effects,
+            unpublishing=self.unpublishing,
+            zones=self._zones,
             isolation=self.isolation,
             clock=SystemClock(),
             workspaces=Path(engine.workspace or tempfile.gettempdir()) / "terrane",
             temp_container=self.settings.storage.temp,
             child_memory_mib=engine.child_memory_mib,
             child_deadline=timedelta(seconds=engine.child_deadline_seconds),
+        )
+
+    @property
+    def _zones(self) -> Zones:
+        storage = self.settings.storage
+        return Zones(
+            silver=frozenset({storage.silver_cogs, storage.silver_mosaicjson}),
+            schemas=frozenset(self.settings.vector.schemas),
+            system_collections=frozenset(STACDefaults.SYSTEM_COLLECTIONS),
         )
 
     def drain(self) -> None:

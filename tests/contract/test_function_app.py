@@ -69,6 +69,7 @@ ROUTES = {
     ("POST", "dbadmin/maintenance/pgstac/redeploy", "admin"),
     ("POST", "dbadmin/maintenance/cleanup", "admin"),
     ("GET", "dbadmin/zombie-tasks", "function"),
+    ("GET", "dbadmin/unpublished", "function"),
     ("POST", "cleanup/run", "admin"),
     ("GET", "cleanup/status", "function"),
     ("GET", "cleanup/history", "function"),

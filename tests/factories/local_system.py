@@ -80,6 +80,11 @@ class RunningSystem:
         with connect(self.variables["DATABASE_URL"]) as connection:
             return [row[0] for row in connection.execute(statement, values)]
 
+    def execute(self, statement: str) -> None:
+        """Run a statement in the app database, as the owner of its schemas."""
+        with connect(self.variables["DATABASE_URL"]) as connection:
+            connection.execute(statement)
+
     def tasks(self, job_id: str, stage: int) -> list[dict[str, Any]]:
         """Return the tasks of a stage."""
         found: list[dict[str, Any]] = self.request("GET", f"/api/jobs/{job_id}/tasks?stage={stage}").body[

@@ -32,6 +32,7 @@ from infrastructure.memory.queue import InMemoryQueue
 from infrastructure.memory.state import EngineState
 from infrastructure.memory.sweep_runs import InMemorySweepRuns
 from infrastructure.memory.tasks import InMemoryTaskRepository
+from infrastructure.memory.unpublished import InMemoryUnpublishing
 from infrastructure.memory.vector_store import InMemoryVectorStore
 from jobs import ALL_JOBS
 from local.functions_host.routes import RouteTable, parse_template
@@ -116,6 +117,7 @@ def memory_app(
         "catalogue": catalogue,
         "vector_tables": tables,
         "effects": InMemoryEffects(state, catalogue, tables),
+        "unpublishing": InMemoryUnpublishing(state),
         "sweep_runs": InMemorySweepRuns(state),
         "mending": InMemoryMending(state),
         "scratch_tables": None,

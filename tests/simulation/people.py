@@ -13,6 +13,7 @@ from core.cleanup import CleanUp
 from core.context import Surroundings
 from core.errors import Conflict, TransientError
 from core.executor import Executor
+from core.handler import Zones
 from core.heart import Heart, Hold
 from core.janitor import Janitor, JanitorLimits
 from core.job_health import JobHealth
@@ -137,6 +138,8 @@ class Worker(Connected):
             catalogue=world.catalogue,
             tables=cast("Any", None),
             effects=cast("Any", self.effects),
+            unpublishing=cast("Any", None),
+            zones=Zones(),
             isolation=cast("Any", None),
             clock=self.clock,
             workspaces=_NOWHERE,

@@ -19,6 +19,7 @@ from triggers.http import (
     page,
     servicebus,
     submissions,
+    unpublished,
     zombies,
 )
 from triggers.http.endpoints import JSON_MEDIA_TYPE, Contract, Reply, Resource
@@ -37,6 +38,7 @@ RESOURCES: tuple[Resource, ...] = (
     dbadmin_tables.resource,
     dbadmin_activity.resource,
     zombies.resource,
+    unpublished.resource,
     cleanup.resource,
     servicebus.resource,
     maintenance.resource,

@@ -1,0 +1,1 @@
+"""Taking published data back: what goes with an item, and where it waits meanwhile."""
