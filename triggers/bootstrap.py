@@ -74,7 +74,8 @@ _DRAIN_SECONDS = 8.0
 
 T = TypeVar("T")
 
-_NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
+#: What each kind of child has imported before its first call.
+NATIVE_MODULES: dict[IsolationKind, tuple[str, ...]] = {
     "raster": (
         "services.raster.native.inspection",
         "services.raster.native.cog",
@@ -315,7 +316,7 @@ class App:
             "GDAL_CACHEMAX": str(raster.gdal_cache_mib),
             "GDAL_NUM_THREADS": str(raster.gdal_threads),
         }
-        return ForkServerRunner(preload=_NATIVE_MODULES, variables={"raster": variables})
+        return ForkServerRunner(preload=NATIVE_MODULES, variables={"raster": variables})
 
     @part
     def heart(self) -> Heart:
