@@ -92,15 +92,15 @@ def headers(wkb: pa.BinaryArray) -> Headers:
 
 def _first_bytes(wkb: pa.BinaryArray, there: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return the headers' bytes, row by row; zeros, a header of no type, for what is too short."""
-    offsets, data = _buffers(wkb)
+    offsets, data = buffers(wkb)
     rows = np.zeros((len(wkb), _HEADER_NBYTES), np.uint8)
     long_enough = there & (np.diff(offsets) >= _HEADER_NBYTES)
     rows[long_enough] = data[offsets[:-1][long_enough, None] + np.arange(_HEADER_NBYTES)]
     return rows
 
 
-def _buffers(wkb: pa.BinaryArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return offsets and bytes of an array, which may be a slice.
+def buffers(wkb: pa.BinaryArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return offsets and bytes of an array of binaries, which may be a slice.
 
     Raises:
         TypeError: The array is of another type, such as one with 64-bit offsets.
@@ -177,7 +177,7 @@ def conform(wkb: pa.BinaryArray, geometry_type: str) -> pa.BinaryArray:
 
 def _promoted(wkb: pa.BinaryArray, found: Headers, single: NDArray[np.bool_]) -> pa.BinaryArray:
     """Put the header of a collection of one before each single geometry, copying bytes only."""
-    offsets, data = _buffers(wkb)
+    offsets, data = buffers(wkb)
     lengths = np.diff(offsets).astype(np.int64)
     added = np.where(single, _MULTI_HEADER_NBYTES, 0)
     ends = np.cumsum(lengths + added)
@@ -189,7 +189,7 @@ def _promoted(wkb: pa.BinaryArray, found: Headers, single: NDArray[np.bool_]) ->
     output[places] = _multi_headers(found.base[single] + 3 + 1000 * found.has_z[single])
     new_offsets = np.concatenate([[0], ends]).astype(np.int32)
     valid = pa.array(~found.is_null).buffers()[1] if wkb.null_count else None
-    return pa.BinaryArray.from_buffers(
+    return pa.BinaryArray.frombuffers(
         pa.binary(), len(wkb), [valid, pa.py_buffer(new_offsets), pa.py_buffer(output)], wkb.null_count
     )
 

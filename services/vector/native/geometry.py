@@ -1,7 +1,8 @@
 """From the geometries of a file to those of a table, batch by batch.
 
-The order is: parse, two dimensions, empty, not finite, out of range, repair, reproject,
-antimeridian, simplify, round, ring order. What PostGIS has to do itself is told apart first.
+Rows that are clean need a reprojection only. For the others the order is: parse, two dimensions,
+empty, not finite, out of range, repair, reproject, antimeridian, simplify, round, ring order. What
+PostGIS has to do itself is told apart first.
 """
 
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
 from services.vector.models import GeometryOptions
 from services.vector.native import antimeridian, repair
+from services.vector.native.clean import CleanRows, clean_rows
 from services.vector.native.envelopes import envelopes
 from services.vector.native.extent import Extent
 from services.vector.native.ledger import Ledger
 from services.vector.native.reprojection import Reprojection
 from services.vector.native.shapes import COLLECTION, Shapes, has_curves, read_shapes
 from services.vector.native.source import Batch
-from services.vector.wkb import LAST_SIMPLE, TypeSet, headers
+from services.vector.wkb import LAST_SIMPLE, Headers, TypeSet, headers
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,26 @@ class GeometryPipeline:
         for_sql = ~found.is_simple & (found.base > 0)
         if self._is_flat:
             for_sql &= found.base > LAST_SIMPLE
-        simple = np.flatnonzero((found.base > 0) & ~for_sql)
-        shapes = read_shapes(simple, batch.fids, batch.geometries, self._ledger)
+        simple = (found.base > 0) & ~for_sql
+        clean = self._clean(batch.geometries, found) if self._is_short else None
+        rest = simple if clean is None else simple & ~clean.is_clean
+        shapes = read_shapes(np.flatnonzero(rest), batch.fids, batch.geometries, self._ledger)
         curved = self._curved_collections(shapes, found.base)
         self._process(shapes)
         sql_rows = np.sort(np.concatenate([np.flatnonzero(for_sql), curved]))
         nulls = self._nulls(np.flatnonzero(found.is_null), batch.fids)
-        return self._fast(shapes, nulls), self._for_sql(sql_rows, batch)
+        return self._fast(shapes, nulls, clean), self._for_sql(sql_rows, batch)
+
+    @property
+    def _is_short(self) -> bool:
+        """Tell whether clean rows need a reprojection at most."""
+        options = self._options
+        return not (self._is_flat or options.simplify or options.quantize)
+
+    def _clean(self, wkb: pa.BinaryArray, found: Headers) -> CleanRows:
+        clean = clean_rows(wkb, found, self._reprojection)
+        self.extent.add(clean.bounds[clean.is_clean])
+        return clean
 
     def _curved_collections(self, shapes: Shapes, base: NDArray[np.uint32]) -> NDArray[np.intp]:
         """Take collections with curves in them out of `shapes` and return their rows."""
@@ -122,16 +137,18 @@ class GeometryPipeline:
         if simplify or quantize:
             shapes.drop(shapely.is_empty(shapes.geometries) & ~were_empty, GEOMETRY_COLLAPSED)
 
-    def _fast(self, shapes: Shapes, nulls: NDArray[np.intp]) -> PreparedRows:
-        wkb = pa.array(shapely.to_wkb(shapes.geometries, byte_order=1, flavor="iso"), type=pa.binary())
-        rows = shapes.rows
-        if len(nulls):
-            order = np.argsort(np.concatenate([rows, nulls]), kind="stable")
-            rows = np.concatenate([rows, nulls])[order]
-            wkb = pa.concat_arrays([wkb, pa.nulls(len(nulls), pa.binary())]).take(pa.array(order))
-        self.types.add(headers(wkb))
+    def _fast(self, shapes: Shapes, nulls: NDArray[np.intp], clean: CleanRows | None) -> PreparedRows:
         self.any_geometry |= bool(len(shapes))
-        return PreparedRows(rows, wkb)
+        wkb = pa.array(shapely.to_wkb(shapes.geometries, byte_order=1, flavor="iso"), type=pa.binary())
+        pieces = [(shapes.rows, wkb), (nulls, pa.nulls(len(nulls), pa.binary()))]
+        if clean is not None and clean.is_clean.any():
+            self.any_geometry = True
+            rows = np.flatnonzero(clean.is_clean)
+            every = len(rows) == len(clean.is_clean)
+            pieces.append((rows, clean.wkb if every else clean.wkb.take(pa.array(rows))))
+        prepared = _in_order([piece for piece in pieces if len(piece[0])])
+        self.types.add(headers(prepared.wkb))
+        return prepared
 
     def _for_sql(self, rows: NDArray[np.intp], batch: Batch) -> PreparedRows:
         wkb = batch.geometries.take(pa.array(rows))
@@ -139,3 +156,14 @@ class GeometryPipeline:
         self.extent.add(self._reprojection.transform_boxes(envelopes(wkb)))
         self.any_geometry |= bool(len(rows))
         return PreparedRows(rows, wkb)
+
+
+def _in_order(pieces: list[tuple[NDArray[np.intp], pa.BinaryArray]]) -> PreparedRows:
+    """Put rows that went different ways back in the order in which they came."""
+    if len(pieces) == 1:
+        return PreparedRows(*pieces[0])
+    if not pieces:
+        return PreparedRows(np.zeros(0, np.intp), pa.array([], pa.binary()))
+    rows = np.concatenate([each for each, _ in pieces])
+    order = np.argsort(rows, kind="stable")
+    return PreparedRows(rows[order], pa.concat_arrays([wkb for _, wkb in pieces]).take(pa.array(order)))

@@ -76,7 +76,10 @@ def _parts_of_dimension(collection: shapely.Geometry, dimension: int) -> shapely
 
 
 def remove_repeated_points(shapes: Shapes) -> None:
-    """Leave out points that repeat the one before them, in lines and polygons."""
+    """Leave out points that repeat the one before them, in lines and polygons.
+
+    With heights such a point may be the top of a wall.
+    """
     counts = shapely.get_num_coordinates(shapes.geometries)
     coordinates = shapely.get_coordinates(shapes.geometries)
     repeated = np.flatnonzero((coordinates[1:] == coordinates[:-1]).all(axis=1)) + 1
@@ -85,6 +88,7 @@ def remove_repeated_points(shapes: Shapes) -> None:
     suspects = np.zeros(len(shapes), np.bool_)
     suspects[np.searchsorted(np.cumsum(counts), repeated, side="right")] = True
     suspects &= np.isin(shapely.get_type_id(shapes.geometries), _LINEAR_OR_POLYGONAL)
+    suspects &= ~shapely.has_z(shapes.geometries)
     thinned = shapely.remove_repeated_points(shapes.geometries[suspects], 0.0)
     fewer = shapely.get_num_coordinates(thinned) < counts[suspects]
     shapes.replace(suspects, thinned)

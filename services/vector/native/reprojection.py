@@ -12,8 +12,7 @@ from services.vector.native.crs import crs_name, same_crs
 from services.vector.native.shapes import Shapes
 
 # Files that count longitudes from 0 to 360 are common, and some go a little around.
-_MOST_LONGITUDE: Final = 360.0
-_MOST_LATITUDE: Final = 90.0
+_LIMITS: Final = (360.0, 90.0, 360.0, 90.0)
 
 
 class Reprojection:
@@ -36,11 +35,27 @@ class Reprojection:
         """Drop geometries whose longitudes and latitudes are none."""
         if not self.source.is_geographic:
             return
-        bounds = shapely.bounds(shapes.geometries) * self._per_degree
-        with np.errstate(invalid="ignore"):
-            most = (_MOST_LONGITUDE, _MOST_LATITUDE, _MOST_LONGITUDE, _MOST_LATITUDE)
-            gone: NDArray[np.bool_] = np.any(np.abs(bounds) > most, axis=1)
+        bounds = shapely.bounds(shapes.geometries)
+        gone = self.is_out_of_range(bounds)
         shapes.drop(gone, COORDINATES_OUT_OF_RANGE, lambda place: _extremes(bounds[place]))
+
+    def is_out_of_range(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which boxes, shape (n, 4) in the source CRS, hold no longitudes and latitudes."""
+        if not self.source.is_geographic:
+            return np.zeros(len(bounds), np.bool_)
+        with np.errstate(invalid="ignore"):
+            degrees = np.abs(bounds * self._per_degree)
+            gone: NDArray[np.bool_] = np.any(degrees > _LIMITS, axis=1)
+        return gone
+
+    def transform_arrays(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return coordinates in the target CRS, infinite where it cannot hold them."""
+        if not self.is_needed:
+            return x, y
+        moved: tuple[NDArray[np.float64], NDArray[np.float64]] = self._transformer.transform(x, y)
+        return moved
 
     def transform(self, shapes: Shapes) -> None:
         """Transform geometries in place; what the target cannot hold is dropped."""
