@@ -165,7 +165,7 @@ class WriteCog(Model):
         output: Name of the COG in the workspace.
         raster_type: What the report says; decides the resampling.
         unused_value: What the report says; becomes nodata where a warp needs one.
-        threads: Threads of GDAL; None for one per processor.
+        threads: Threads of GDAL; None for as many as the child's environment says.
     """
 
     path: str

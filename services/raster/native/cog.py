@@ -1,6 +1,7 @@
 """Write a Cloud Optimized GeoTIFF with GDAL's COG driver, and prove that it is one."""
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -168,7 +169,8 @@ def _scratch_options(writing: Writing) -> dict[str, str]:
 
 
 def _threads(writing: Writing) -> str:
-    return str(writing.request.threads or "ALL_CPUS")
+    # The option wins over GDAL's own setting, so it must repeat it.
+    return str(writing.request.threads or os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS"))
 
 
 def _warp_options(writing: Writing) -> dict[str, str]:
