@@ -46,14 +46,13 @@ class System:
         """Return the address of the server's own database, for settings that need a superuser."""
         return running_addresses(Home(self.home)).postgres.url(SUPERUSER, "postgres")
 
-    def run_job(self, job_type: str, parameters: dict[str, Any], *, rerun: bool = False) -> dict[str, Any]:
+    def run_job(self, job_type: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Submit a job, wait for its end and return it.
 
         Raises:
             RuntimeError: It was refused, or did not complete.
         """
-        query = "?rerun=true" if rerun else ""
-        receipt = self.request("POST", f"/api/jobs/submit/{job_type}{query}", parameters)
+        receipt = self.request("POST", f"/api/jobs/submit/{job_type}", parameters)
         return self.wait_for(receipt["job_id"])
 
     def wait_for(self, job_id: str) -> dict[str, Any]:
@@ -84,14 +83,14 @@ class System:
         return answer
 
     def workers(self) -> list[psutil.Process]:
-        """Return the host's processes and their children, of this home alone."""
+        """Return the processes that run the app's functions, of this home alone."""
         mine = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             line = " ".join(process.info["cmdline"] or ())
             home = (process.info["environ"] or {}).get("TERRANE_HOME")
-            if "functions_host" in line and home == str(self.home):
-                mine += [process, *process.children(recursive=True)]
-        return list({process.pid: process for process in mine}.values())
+            if "local.functions_host.worker" in line and home == str(self.home):
+                mine.append(process)
+        return mine
 
 
 @contextmanager
