@@ -44,10 +44,10 @@ class PagedResults:
         Raises:
             ValueError: There is none, or more than one.
         """
-        first, *others = islice(iter(self), 2)
-        if others:
-            raise ValueError(f"stage {self.stage} has more than one result")
-        return first
+        found = list(islice(iter(self), 2))
+        if len(found) != 1:
+            raise ValueError(f"stage {self.stage} has {'more than one' if found else 'no'} result")
+        return found[0]
 
 
 @dataclass(frozen=True)
