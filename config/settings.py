@@ -166,7 +166,24 @@ class CatalogueSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CATALOGUE_")
 
     public_url: str = Field(
-        default="", description="Address of this app as clients see it; empty: taken from each request."
+        default="",
+        description="Address of this app as clients see it; empty: what a proxy or the request says.",
+    )
+    apis: tuple[Literal["stac", "features", "raster"], ...] = Field(
+        default=("stac", "features", "raster"), description="Reading APIs that this app serves, as JSON."
+    )
+    features_url: str = Field(
+        default="", description="Address of `/features` if another app serves it; empty: this one's."
+    )
+    raster_url: str = Field(
+        default="", description="Address of `/raster` if another app serves it; empty: this one's."
+    )
+    keyed: bool = Field(default=True, description="Whether the reading APIs need a function key in Azure.")
+    transactions: bool = Field(
+        default=False, description="Whether the STAC API takes collections and items; needs a key always."
+    )
+    api_pool_size: int = Field(
+        default=2, ge=1, le=50, description="Most pooled connections of each reading API in a process."
     )
 
 

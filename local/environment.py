@@ -66,7 +66,6 @@ def application_environment(addresses: Addresses) -> dict[str, str]:
         "STORAGE_CONNECTION_STRING": storage,
         "AzureWebJobsStorage": storage,
         "ServiceBusConnection": addresses.bus_connection_string,
-        "CATALOGUE_PUBLIC_URL": addresses.url,
         "ENGINE_WORKSPACE": str(addresses.home.root / "workspace"),
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PYTHONUNBUFFERED": "1",

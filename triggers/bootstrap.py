@@ -1,17 +1,21 @@
 """The composition root: settings become adapters, adapters become the app. Nothing else does this."""
 
+import importlib
 import os
 import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar, overload
+
+import azure.functions as func
 
 from config.defaults import STACDefaults, StorageDefaults
 from config.settings import Settings
@@ -29,6 +33,7 @@ from core.machine import CoreMachine, MachineLimits
 from core.orphans import OrphanDetector
 from core.pause import Pause
 from core.planning import PlanLimits, Planner
+from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import Effects, JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
 from core.ports.janitor import Mending, ScratchTables, SweepRuns
@@ -66,6 +71,7 @@ from infrastructure.vector_store import PostgisVectorStore
 from jobs import ALL_JOBS
 from services import ALL_HANDLERS
 from services.stac.collections import system_collections
+from triggers.apis.serving import AsgiApp, LazyApp, Mount
 
 VERSION = "0.1.0"
 
@@ -345,6 +351,28 @@ class App:
                 patience=timedelta(seconds=engine.database_patience_seconds),
             ),
         )
+
+    @part
+    def apis(self) -> Mapping[str, func.AsgiMiddleware]:
+        """Return the reading APIs by prefix; each is imported and built at its first request."""
+        catalogue = self.settings.catalogue
+        return {
+            name: func.AsgiMiddleware(
+                Mount(name, LazyApp(name, partial(self._make_api, name)), catalogue.public_url)
+            )
+            for name in catalogue.apis
+        }
+
+    def _make_api(self, name: str) -> AsgiApp:
+        assembly = importlib.import_module("triggers.apis.assembly")
+        made: AsgiApp = assembly.make_api(name, self)
+        return made
+
+    @contextmanager
+    def catalogue_changes(self) -> Iterator[CatalogueWriter]:
+        """Open a transaction of the catalogue alone."""
+        with self.database.transaction() as connection:
+            yield self.catalogue.within(connection)
 
     @part
     def worker(self) -> str:

@@ -10,10 +10,19 @@ from infrastructure import validators
 from services import hello
 from services.raster import codes as raster_codes
 from services.vector import codes as vector_codes
+from triggers.apis import codes as api_codes
 from triggers.http import codes as http_codes
 
 #: The modules that declare codes.
-CODE_MODULES: tuple[ModuleType, ...] = (core_codes, hello, raster_codes, vector_codes, validators, http_codes)
+CODE_MODULES: tuple[ModuleType, ...] = (
+    core_codes,
+    hello,
+    raster_codes,
+    vector_codes,
+    validators,
+    http_codes,
+    api_codes,
+)
 
 
 def _declared(modules: tuple[ModuleType, ...]) -> Iterator[ErrorCode]:

@@ -11,6 +11,7 @@ from config.defaults import STACDefaults
 from config.settings import DatabaseSettings
 from infrastructure.credentials import database_password
 from infrastructure.database import Database
+from infrastructure.features_bootstrap import install_features
 from infrastructure.migrations import migrate
 from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from services.stac.collections import system_collections
@@ -26,6 +27,7 @@ def main() -> int:
     with database.connection() as connection:
         applied = migrate(connection)
     version = PgStacBootstrap(database, APP_ROLE).install(system_collections(STACDefaults.SYSTEM_COLLECTIONS))
+    install_features(database, APP_ROLE)
     database.close()
     sys.stdout.write(f"{len(applied)} migrations applied; pgSTAC {version}\n")
     return 0

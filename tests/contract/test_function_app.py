@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,6 +80,21 @@ ROUTES = {
     ("GET", "docs", "anonymous"),
 }
 
+#: Routes of whole APIs, which describe themselves below their prefix.
+API_ROUTES = {
+    ("GET", "stac/{*path}", "function"),
+    ("HEAD", "stac/{*path}", "function"),
+    ("OPTIONS", "stac/{*path}", "function"),
+    ("POST", "stac/search", "function"),
+    ("GET", "features/{*path}", "function"),
+    ("HEAD", "features/{*path}", "function"),
+    ("OPTIONS", "features/{*path}", "function"),
+    ("GET", "raster/{*path}", "function"),
+    ("HEAD", "raster/{*path}", "function"),
+    ("OPTIONS", "raster/{*path}", "function"),
+    ("POST", "raster/{*path}", "function"),
+}
+
 
 @cache
 def functions() -> dict[str, Function]:
@@ -111,8 +127,8 @@ def test_every_route_is_served_with_its_key_and_no_other() -> None:
         for method in binding["methods"]
     ]
 
-    assert set(served) == ROUTES
-    assert len(served) == len(ROUTES)
+    assert set(served) == ROUTES | API_ROUTES
+    assert len(served) == len(ROUTES | API_ROUTES)
 
 
 def test_every_http_function_answers_by_its_return_value() -> None:
@@ -202,6 +218,7 @@ def test_openapi_describes_exactly_what_is_served() -> None:
         (method, binding["route"], name, binding["authLevel"].lower())
         for name, binding in bindings("httpTrigger")
         for method in binding["methods"]
+        if (method, binding["route"], binding["authLevel"].lower()) not in API_ROUTES
     }
 
 
@@ -220,6 +237,57 @@ def test_every_query_parameter_is_described(resource: Any) -> None:
     for endpoint in resource.endpoints:
         for name, field in endpoint.contract.query.model_fields.items():
             assert field.description, f"{endpoint.path}: {name}"
+
+
+def in_a_process_of_its_own(code: str, **variables: str) -> str:
+    environment = os.environ | variables
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_app_imports_none_of_the_reading_apis_libraries() -> None:
+    libraries = ("fastapi", "starlette", "stac_fastapi", "tipg", "titiler", "rasterio", "asyncpg")
+
+    loaded = in_a_process_of_its_own(
+        f"import sys, function_app; print([n for n in {libraries} if n in sys.modules])"
+    )
+
+    assert loaded.strip() == "[]"
+
+
+def routes_with(**variables: str) -> set[tuple[str, str]]:
+    code = (
+        "import json, function_app\n"
+        "for function in function_app.app.get_functions():\n"
+        "    for binding in json.loads(function.get_function_json())['bindings']:\n"
+        "        if binding['type'] == 'httpTrigger':\n"
+        "            print(binding['route'], binding['authLevel'].lower())\n"
+    )
+    lines = in_a_process_of_its_own(code, **variables).splitlines()
+    return {(line.split()[0], line.split()[1]) for line in lines}
+
+
+def test_each_reading_api_can_be_left_out() -> None:
+    served = routes_with(CATALOGUE_APIS='["features"]')
+
+    assert {route for route, _ in served if "*" in route} == {"features/{*path}"}
+
+
+def test_reading_without_a_key_never_lets_anybody_write() -> None:
+    served = routes_with(CATALOGUE_KEYED="false", CATALOGUE_TRANSACTIONS="true")
+
+    assert ("stac/{*path}", "anonymous") in served
+    assert ("stac/search", "anonymous") in served
+    assert ("stac/collections/{*path}", "function") in served
 
 
 def test_importing_the_app_opens_no_connection() -> None:
