@@ -8,10 +8,11 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from tests.chaos.faults import Machine
-from tests.chaos.workload import Workload
+from tests.chaos.workload import VECTOR_ROWS, Workload
 
 # What nobody but a bug raises.
 _BUGS = {
@@ -21,7 +22,6 @@ _BUGS = {
     "engine.illegal_transition",
     "internal.error",
 }
-_SETTLE_SECONDS = 120
 # Azurite writes what it knows of its blobs every five seconds.
 _AZURITE_FORGETS_SECONDS = 8
 
@@ -63,6 +63,14 @@ SELECT s.job_id, s.revision, s.stage
        <> (0, coalesce(t.completed, 0), coalesce(t.failed, 0), coalesce(t.cancelled, 0))
 """
 
+_UNOWNED_TABLES = """
+SELECT t.location, a.location AS artifact
+  FROM (SELECT 'geo.' || tablename AS location FROM pg_tables WHERE schemaname = 'geo') AS t
+  FULL JOIN (SELECT location FROM app.artifacts WHERE kind = 'table' AND state = 'live') AS a USING (location)
+ WHERE t.location IS NULL OR a.location IS NULL
+"""
+_PUBLISHED_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'geo' AND tablename LIKE 'chaos%'"
+
 
 class Verdict:
     """Looks at what a run has left behind.
@@ -71,9 +79,17 @@ class Verdict:
         workload: What was asked for.
         machine: What was broken.
         jobs: The jobs as they ended.
+        settle_seconds: How long what is wrong may take to come right.
     """
 
-    def __init__(self, workload: Workload, machine: Machine, jobs: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        machine: Machine,
+        jobs: dict[str, dict[str, Any]],
+        settle_seconds: float = 120,
+    ) -> None:
+        self._settle_seconds = settle_seconds
         self._workload = workload
         self._machine = machine
         self._jobs = jobs
@@ -91,6 +107,7 @@ class Verdict:
                 self._effects,
                 self._ledgers,
                 self._blobs,
+                self._tables,
                 self._bells,
                 self._sessions,
                 self._processes,
@@ -114,14 +131,14 @@ class Verdict:
         def is_done() -> bool:
             return _one(connection, _OPEN) == {"jobs": 0, "tasks": 0, "cleanups": 0}
 
-        if not _within(_SETTLE_SECONDS, is_done):
+        if not _within(self._settle_seconds, is_done):
             yield f"there is work left: {_one(connection, _OPEN)}"
 
     def _violations(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
         def is_healthy() -> bool:
             return _one(connection, "SELECT count(*) AS n FROM app.violations") == {"n": 0}
 
-        if not _within(_SETTLE_SECONDS, is_healthy):
+        if not _within(self._settle_seconds, is_healthy):
             for row in connection.execute("SELECT * FROM app.violations").fetchall():
                 yield f"violation: {row}"
 
@@ -146,11 +163,29 @@ class Verdict:
         def orphans() -> set[str]:
             return self._stored() - live
 
-        _within(_SETTLE_SECONDS, lambda: not orphans())
+        _within(self._settle_seconds, lambda: not orphans())
         for location in sorted(orphans()):
             yield from self._unless_forgotten("orphan blob", location, touched.get(location))
         for location in sorted(live - self._stored()):
             yield from self._unless_forgotten("published blob that is not there", location, touched[location])
+
+    def _tables(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
+        """Published tables have an owner and every row once; nothing that was loaded aside is left."""
+
+        def aside() -> list[DictRow]:
+            return connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'vector_staging'"
+            ).fetchall()
+
+        if not _within(self._settle_seconds, lambda: not aside()):
+            yield f"tables left aside: {aside()}"
+        for row in connection.execute(_UNOWNED_TABLES).fetchall():
+            yield f"a table that nobody owns, or an owner without its table: {row}"
+        for row in connection.execute(_PUBLISHED_TABLES).fetchall():
+            counted = sql.SQL("SELECT count(*) AS rows, count(DISTINCT number) AS numbers FROM {}")
+            found = connection.execute(counted.format(sql.Identifier("geo", row["tablename"]))).fetchone()
+            if found != {"rows": VECTOR_ROWS, "numbers": VECTOR_ROWS}:
+                yield f"rows of {row['tablename']} are not there once each: {found}"
 
     def _stored(self) -> set[str]:
         found: set[str] = set()
@@ -178,19 +213,19 @@ class Verdict:
             queues = self._workload.patiently("GET", "/api/servicebus/queues").body["items"]
             return not any(queue["waiting"] or queue["dead_letters"] for queue in queues)
 
-        if not _within(_SETTLE_SECONDS, are_silent):
+        if not _within(self._settle_seconds, are_silent):
             yield f"bells go on: {self._workload.patiently('GET', '/api/servicebus/queues').body}"
 
     def _sessions(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
         def leaks() -> list[DictRow]:
             return [row for row in connection.execute(_SESSIONS).fetchall() if _is_leaked(row)]
 
-        if not _within(_SETTLE_SECONDS, lambda: not leaks()):
+        if not _within(self._settle_seconds, lambda: not leaks()):
             for row in leaks():
                 yield f"a session without its process, or in a forgotten transaction: {row}"
 
     def _processes(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
-        if not _within(_SETTLE_SECONDS, lambda: not self._orphans()):
+        if not _within(self._settle_seconds, lambda: not self._orphans()):
             yield from (f"a child outlived its worker: {orphan}" for orphan in self._orphans())
 
     def _orphans(self) -> list[str]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.binaries import CHECKOUT
+from tests.acceptance.vector_jobs import points
 from tests.factories.local_system import Answer, RunningSystem
 
 JOBS = 50
-_SAMPLES = ("jacksboro_fault_dem.tif",)
+VECTOR_ROWS = 1_000
+_SAMPLE = CHECKOUT / "samples" / "jacksboro_fault_dem.tif"
 _PATIENCE_SECONDS = 180
 _ENDED = {"completed", "completed_with_errors", "failed", "cancelled"}
 
@@ -38,10 +40,10 @@ class Workload:
 
     def upload_samples(self) -> None:
         """Put the sources in place while the blob store is well."""
-        for number in range(JOBS):
-            name = _SAMPLES[number % len(_SAMPLES)]
-            if number % 5 == 0:
-                self.system.upload(f"chaos/raster_{number}.tif", (CHECKOUT / "samples" / name).read_bytes())
+        raster, vector = _SAMPLE.read_bytes(), points(VECTOR_ROWS)
+        for number in range(0, JOBS, 10):
+            self.system.upload(f"chaos/raster_{number}.tif", raster)
+            self.system.upload(f"chaos/vector_{number + 5}.geojsonl", vector, "bronze-vectors")
 
     def run(self) -> None:
         """Submit every job, and meddle with those that are there."""
@@ -101,10 +103,17 @@ class Workload:
 
 
 def _shapes(number: int, chance: random.Random) -> tuple[str, dict[str, Any]]:
-    if number % 5 == 0:
+    if number % 10 == 0:
         return "process_raster_v2", {
             "container_name": "bronze-rasters",
             "blob_name": f"chaos/raster_{number}.tif",
+        }
+    if number % 10 == 5:
+        return "process_vector", {
+            "blob_name": f"chaos/vector_{number}.geojsonl",
+            "file_extension": "geojsonl",
+            "table_name": f"chaos_{number}",
+            "chunk_size": 200,
         }
     shape: Callable[[int, random.Random], tuple[str, dict[str, Any]]] = _counted if number % 2 else _hello
     return shape(number, chance)
