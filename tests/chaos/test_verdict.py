@@ -139,8 +139,8 @@ def test_an_orphan_blob_and_a_missing_one_are_found(system: RunningSystem, owner
         found = faults_of(system)
         orphan.delete_blob()
 
-    assert "orphan blob: silver-cogs/orphan.tif" in found
-    assert "published blob that is not there: silver-cogs/missing.tif" in found
+    assert any(fault.startswith("orphan blob: silver-cogs/orphan.tif") for fault in found)
+    assert any(fault.startswith("published blob that is not there") for fault in found)
 
 
 def test_a_table_that_nobody_owns_is_found(system: RunningSystem, owner: psycopg.Connection) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -63,6 +63,15 @@ SELECT s.job_id, s.revision, s.stage
        <> (0, coalesce(t.completed, 0), coalesce(t.failed, 0), coalesce(t.cancelled, 0))
 """
 
+# The last thing that was done to each blob, and about when: intent, write, publication or deletion.
+_BLOBS = """
+SELECT a.location, a.state, ARRAY[extract(epoch FROM a.created_at), extract(epoch FROM t.completed_at),
+                                  extract(epoch FROM a.updated_at)]::float8[] AS moments
+  FROM app.artifacts a
+  LEFT JOIN app.tasks t ON t.task_id = a.task_id
+ WHERE a.kind = 'blob'
+ ORDER BY a.updated_at
+"""
 _UNOWNED_TABLES = """
 SELECT t.location, a.location AS artifact
   FROM (SELECT 'geo.' || tablename AS location FROM pg_tables WHERE schemaname = 'geo') AS t
@@ -153,19 +162,16 @@ class Verdict:
             yield f"the ledger disagrees with its tasks: {row}"
 
     def _blobs(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
-        rows = connection.execute(
-            "SELECT location, state, extract(epoch FROM updated_at)::float8 AS at FROM app.artifacts "
-            "WHERE kind = 'blob' ORDER BY updated_at"
-        ).fetchall()
+        rows = connection.execute(_BLOBS).fetchall()
         live = {row["location"] for row in rows if row["state"] == "live"}
-        touched = {row["location"]: row["at"] for row in rows}
+        touched = {row["location"]: row["moments"] for row in rows}
 
         def orphans() -> set[str]:
             return self._stored() - live
 
         _within(self._settle_seconds, lambda: not orphans())
         for location in sorted(orphans()):
-            yield from self._unless_forgotten("orphan blob", location, touched.get(location))
+            yield from self._unless_forgotten("orphan blob", location, touched.get(location, []))
         for location in sorted(live - self._stored()):
             yield from self._unless_forgotten("published blob that is not there", location, touched[location])
 
@@ -196,15 +202,20 @@ class Verdict:
                     found |= {f"{container.name}/{name}" for name in blobs}
         return found
 
-    def _unless_forgotten(self, what: str, location: str, touched_at: float | None) -> Iterator[str]:
-        """Yield a fault, unless it is the emulator that forgot a write or a deletion as it was killed."""
+    def _unless_forgotten(self, what: str, location: str, moments: Sequence[float | None]) -> Iterator[str]:
+        """Yield a fault, unless it is the emulator that forgot a write or a deletion as it was killed.
+
+        Args:
+            what: What is wrong.
+            location: With which blob.
+            moments: When something was done to it.
+        """
         kills = self._machine.azurite_killed_at
-        if touched_at is not None and any(
-            0 <= kill - touched_at < _AZURITE_FORGETS_SECONDS for kill in kills
-        ):
+        ages = [kill - moment for kill in kills for moment in moments if moment is not None]
+        if any(0 <= age < _AZURITE_FORGETS_SECONDS for age in ages):
             self.excused[what] += 1
         else:
-            yield f"{what}: {location}"
+            yield f"{what}: {location}, touched at {moments}, Azurite killed at {kills}"
 
     def _bells(self, connection: psycopg.Connection[DictRow]) -> Iterator[str]:
         """There is no work; so whatever bell is left finds none, and soon is gone."""
