@@ -18,6 +18,7 @@ from services.vector.native.ledger import Ledger
 from services.vector.native.ogr_errors import OgrReports
 from services.vector.native.ogr_layers import EVERY, choose_layers
 from services.vector.native.source import Batch, Field, wider
+from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes
 
 # Cells and bytes a batch: what shapely makes of it is several times as large.
 _CELLS: Final = 4_000_000
@@ -31,6 +32,9 @@ _DEGREES: Final = (None, "EPSG:4326", "EPSG:4979")
 _COSTLY: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq"})
 # With feature ids asked for, they come first; a field may have the same name.
 _FID_PLACE: Final = 0
+# Formats in which every time of a column may have a zone of its own, and those that mean UTC.
+_OWN_ZONES: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq", "GPX", "LIBKML"})
+_UTC_BY_RULE: Final[frozenset[Driver]] = frozenset({"GPX", "LIBKML"})
 
 pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": str(_BATCH_NBYTES), "GPX_ELE_AS_25D": "YES"})
 
@@ -75,7 +79,9 @@ class OgrSource:
         self._ledger = ledger
         self._opened = opened
         self._encoding = encoding
+        self._findings = findings
         self._reports = OgrReports(dataset, findings)
+        self._times: dict[str, TextTimes] = {}
         self._ready: pa.RecordBatchReader | None = None
         self._merged = "folder" if dataset.driver == "LIBKML" else "layer"
         with self._reports.reading():
@@ -112,6 +118,8 @@ class OgrSource:
                     with self._reports.reading():
                         _, reader = opened.enter_context(self._open(layer.summary.name, len(layer.fields)))
                 yield from self._layer_batches(layer, reader)
+        for times in self._times.values():
+            times.report(self._findings)
 
     def _layer_batches(self, layer: _Layer, reader: pa.RecordBatchReader) -> Iterator[Batch]:
         while True:
@@ -123,7 +131,7 @@ class OgrSource:
             yield self._as_batch(batch, layer)
 
     def _as_batch(self, batch: pa.RecordBatch, layer: _Layer) -> Batch:
-        attributes = [_column(batch, layer.places.get(field.name), field) for field in self._fields]
+        attributes = [self._column(batch, layer.places.get(field.name), field) for field in self._fields]
         if self._is_merged:
             attributes.insert(0, pa.repeat(pa.scalar(layer.summary.name, pa.string()), len(batch)))
         geometries = batch.column(layer.geometry)
@@ -134,6 +142,16 @@ class OgrSource:
             geometries=geometries.cast(pa.binary()),
             attributes=attributes,
         )
+
+    def _column(self, batch: pa.RecordBatch, place: int | None, field: Field) -> pa.Array:
+        if place is None:
+            return pa.nulls(len(batch), field.type)
+        values = batch.column(place)
+        if isinstance(values.type, pa.BaseExtensionType):
+            values = values.storage
+        if field.name in self._times and pa.types.is_string(values.type) and field.type != pa.string():
+            return self._times[field.name].parse(values)
+        return values if values.type == field.type else values.cast(field.type)
 
     def _described(self, wanted: str | None) -> list[_Layer]:
         if self._dataset.driver in _COSTLY and wanted in (None, EVERY):
@@ -152,11 +170,15 @@ class OgrSource:
         layer = summary.name if summary else None
         columns = self._count_columns(layer) if layer else 0
         meta, self._ready = opened.enter_context(self._open(layer, columns))
+        if self._dataset.driver in _OWN_ZONES and self._note_times(self._ready.schema):
+            meta, self._ready = opened.enter_context(self._open(layer, columns))
         name = meta["geometry_name"] or "wkb_geometry"
         schema = self._ready.schema
         geometry = max(place for place, each in enumerate(schema) if each.name == name)
         fields = {
-            place: _field(each) for place, each in enumerate(schema) if place not in (_FID_PLACE, geometry)
+            place: self._field(each)
+            for place, each in enumerate(schema)
+            if place not in (_FID_PLACE, geometry)
         }
         kind = meta["geometry_type"] or "Unknown"
         return _Layer(
@@ -166,6 +188,24 @@ class OgrSource:
             places={field.name: place for place, field in fields.items()},
             geometry=geometry,
         )
+
+    def _note_times(self, schema: pa.Schema) -> bool:
+        """Note the columns whose times are to be read as text, and tell whether there are any."""
+        moments = [each for each in schema if pa.types.is_timestamp(each.type)]
+        if all(each.type.tz is not None for each in moments):
+            return False
+        is_utc = self._dataset.driver in _UTC_BY_RULE
+        for each in moments:
+            kind = WITH_ZONE if is_utc or each.type.tz is not None else WITHOUT_ZONE
+            self._times.setdefault(each.name, TextTimes(each.name, kind, is_utc=is_utc))
+        return True
+
+    def _field(self, each: pa.Field) -> Field:
+        if each.name in self._times and (each.metadata or {}).get(b"GDAL:OGR:type") == b"DateTime":
+            return Field(each.name, self._times[each.name].kind)
+        is_extension = isinstance(each.type, pa.BaseExtensionType)
+        is_json = is_extension and each.type.extension_name == "arrow.json"
+        return Field(each.name, each.type.storage_type if is_extension else each.type, is_json)
 
     def _count_columns(self, layer: str) -> int:
         return len(pyogrio.read_info(self._dataset.path, layer=layer, encoding=self._encoding)["fields"])
@@ -177,6 +217,7 @@ class OgrSource:
             encoding=self._encoding,
             use_pyarrow=True,
             return_fids=True,
+            datetime_as_string=bool(self._times),
             batch_size=max(1, min(_MOST_ROWS, _CELLS // (columns + 1))),
         )
 
@@ -188,18 +229,3 @@ def _merged_fields(layers: list[_Layer]) -> list[Field]:
         for field in layer.fields:
             merged[field.name] = wider(merged.get(field.name, field), field)
     return list(merged.values())
-
-
-def _field(each: pa.Field) -> Field:
-    is_extension = isinstance(each.type, pa.BaseExtensionType)
-    is_json = is_extension and each.type.extension_name == "arrow.json"
-    return Field(each.name, each.type.storage_type if is_extension else each.type, is_json)
-
-
-def _column(batch: pa.RecordBatch, place: int | None, field: Field) -> pa.Array:
-    if place is None:
-        return pa.nulls(len(batch), field.type)
-    values = batch.column(place)
-    if isinstance(values.type, pa.BaseExtensionType):
-        values = values.storage
-    return values if values.type == field.type else values.cast(field.type)
