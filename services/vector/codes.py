@@ -67,6 +67,11 @@ LAYER_AMBIGUOUS = ErrorCode(
 LAYER_UNKNOWN = ErrorCode(
     "vector.layer_unknown", "The file has no such layer", "Use one of the layers that are listed."
 )
+LAYERS_DIFFER = ErrorCode(
+    "vector.layers_differ",
+    "The layers cannot be merged",
+    "Submit each layer by itself, naming it in `layer`.",
+)
 EMPTY = ErrorCode(
     "vector.empty", "The file has no features", "Check the export; the layer or the filter may be wrong."
 )

@@ -306,3 +306,12 @@ def test_years_that_no_reader_knows_become_null_and_are_told(desk: Desk) -> None
 
     assert [value is None for value in outcome.column("t")] == [False, True, True]
     assert "vector.values_changed" in outcome.codes
+
+
+def test_features_far_from_where_their_crs_is_used_are_told(desk: Desk) -> None:
+    degrees_in_metres = prepared(desk, "POINT (8 50)", crs="EPSG:25832")
+
+    [finding] = [each for each in degrees_in_metres.result.findings if "extent" in each.code]
+    assert finding.code == "vector.extent_suspicious"
+    assert "EPSG:25832 is made for Europe between 6" in finding.message
+    assert "vector.extent_suspicious" not in prepared(desk, "POINT (500000 5400000)", crs="EPSG:25832").codes

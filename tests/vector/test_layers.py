@@ -57,3 +57,13 @@ def test_all_layers_are_merged_with_their_names(desk: Desk) -> None:
     assert outcome.column("v") == [1.0, 2.5, 2.5]
     assert outcome.column("w") == [None, "x", "x"]
     assert (outcome.result.rows_read, outcome.result.geometry_type) == (3, "Geometry")
+
+
+def test_layers_in_different_crs_are_not_merged(desk: Desk) -> None:
+    desk.write_layer("a.gpkg", [SQUARE], {"v": [1]}, driver="GPKG", layer="one")
+    desk.write_layer("a.gpkg", [SQUARE], {"v": [1]}, driver="GPKG", layer="two", append=True, crs="EPSG:3857")
+
+    error = desk.refusal("a.gpkg", layer="*")
+
+    assert error.code.code == "vector.layers_differ"
+    assert error.message == "layer 'one' is in EPSG:4326, layer 'two' in EPSG:3857"

@@ -6,6 +6,7 @@ from typing import Final
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from shapely.geometry import box
 
 from core.errors import TaskFailed
 from services.findings import Findings
@@ -16,10 +17,12 @@ from services.vector.codes import (
     CRS_UNKNOWN,
     TARGET_CRS_UNSUITABLE,
 )
-from services.vector.models import CrsSource
+from services.vector.models import Bounds, CrsSource
 
 # Anything else PROJ may take for a file or an address.
 _PLAUSIBLE: Final = re.compile(r"\s*(?:[A-Za-z_]+:[A-Za-z0-9]+\s*$|[A-Za-z]+\s*\[|\+proj=|\{)")
+# Degrees by which data may lie beside the area that a CRS is made for.
+_MARGIN: Final = 1.0
 WGS84: Final = CRS.from_epsg(4326)
 
 
@@ -123,6 +126,24 @@ def resolve_crs(own: OwnCrs, input_crs: str | None, findings: Findings) -> tuple
             f"the file says {crs_name(crs)[:200]}, input_crs says {crs_name(given)[:200]}",
         )
     return crs, "confirmed" if own.source == "file" else own.source
+
+
+def lies_outside(crs: CRS, bbox: Bounds) -> str | None:
+    """Return the words for a file that lies nowhere near where its CRS is meant to be used."""
+    area = crs.area_of_use
+    if area is None:
+        return None
+    west, south, east, north = bbox
+    if area.west > area.east or west > east:
+        apart = south > area.north + _MARGIN or north < area.south - _MARGIN
+    else:
+        apart = not box(*bbox).buffer(_MARGIN).intersects(box(*area.bounds))
+    if not apart:
+        return None
+    return (
+        f"the features lie between {west:.4g} and {east:.4g} east, {south:.4g} and {north:.4g} north; "
+        f"{crs_name(crs)[:60]} is made for {area.name.rstrip('.')[:200]}"
+    )
 
 
 def _own_crs(own: OwnCrs) -> CRS | None:

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyogrio
 from pyogrio.raw import open_arrow
 
+from core.errors import TaskFailed
 from services.findings import Findings
+from services.vector.codes import LAYERS_DIFFER
 from services.vector.datasets import Dataset
 from services.vector.models import Driver, LayerSummary
 from services.vector.native.crs import OwnCrs
@@ -164,6 +166,7 @@ class OgrSource:
             with ExitStack() as opened:
                 layers.append(self._describe(summary, opened))
         self._ready = None
+        _refuse_other_crs(layers)
         return layers
 
     def _describe(self, summary: LayerSummary | None, opened: ExitStack) -> _Layer:
@@ -220,6 +223,21 @@ class OgrSource:
             datetime_as_string=bool(self._times),
             batch_size=max(1, min(_MOST_ROWS, _CELLS // (columns + 1))),
         )
+
+
+def _refuse_other_crs(layers: list[_Layer]) -> None:
+    others = [layer for layer in layers if layer.crs != layers[0].crs]
+    if others:
+        first, other = layers[0], others[0]
+        raise TaskFailed(
+            LAYERS_DIFFER,
+            f"layer {first.summary.name!r} is in {_shown(first.crs)}, "
+            f"layer {other.summary.name!r} in {_shown(other.crs)}",
+        )
+
+
+def _shown(crs: str | None) -> str:
+    return "no CRS" if crs is None else crs[:60]
 
 
 def _merged_fields(layers: list[_Layer]) -> list[Field]:
