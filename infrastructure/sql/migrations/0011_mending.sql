@@ -213,9 +213,9 @@ $$;
 
 -- Tasks that have not ended, by the two partial indexes that know them.
 CREATE VIEW app.open_tasks AS
-SELECT task_id, job_id FROM app.tasks WHERE status = 'queued'
+SELECT task_id, job_id, revision, kind, created_at FROM app.tasks WHERE status = 'queued'
 UNION ALL
-SELECT task_id, job_id FROM app.tasks WHERE status = 'processing';
+SELECT task_id, job_id, revision, kind, created_at FROM app.tasks WHERE status = 'processing';
 
 -- Cancel open tasks whose job, or whose revision of it, ended long enough ago. A worker that holds
 -- one loses its fence.
@@ -231,13 +231,16 @@ BEGIN
     SELECT array_agg(t.task_id), array_agg(t.fence), ARRAY[count(*)::integer]
       INTO v_ids, v_fences, v_none
       FROM (SELECT t.task_id, t.fence
-              FROM app.tasks t JOIN app.jobs j ON j.job_id = t.job_id
-             WHERE t.task_id IN (SELECT o.task_id FROM app.open_tasks o) AND t.kind <> 'cleanup'
-               AND (j.completed_at IS NOT NULL OR t.revision <> j.revision)
-               AND j.updated_at < now() - p_age AND t.created_at < now() - p_age
+              FROM app.tasks t
+             WHERE t.task_id IN (
+                       SELECT o.task_id
+                         FROM app.open_tasks o JOIN app.jobs j ON j.job_id = o.job_id
+                        WHERE (j.completed_at IS NOT NULL OR o.revision <> j.revision) AND o.kind <> 'cleanup'
+                          AND j.updated_at < now() - p_age AND o.created_at < now() - p_age
+                        ORDER BY o.task_id LIMIT p_limit)
                AND t.completed_at IS NULL
-             ORDER BY t.task_id LIMIT p_limit
-               FOR UPDATE OF t SKIP LOCKED) AS t;
+             ORDER BY t.task_id
+               FOR UPDATE SKIP LOCKED) AS t;
     IF v_ids IS NOT NULL THEN
         SELECT e.answers, e.follow_ups INTO answers, follow_ups
           FROM app.end_tasks_v1(
