@@ -113,6 +113,11 @@ class RunningTask:
         return self._around.unpublishing
 
     @property
+    def temp_container(self) -> str:
+        """Return the container of intermediate blobs."""
+        return self._around.temp_container
+
+    @property
     def zones(self) -> Zones:
         """Return where this deployment publishes."""
         return self._around.zones

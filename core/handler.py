@@ -98,6 +98,11 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def temp_container(self) -> str:
+        """Return the container of intermediate blobs."""
+        ...
+
+    @property
     def zones(self) -> Zones:
         """Return where this deployment publishes."""
         ...

@@ -11,9 +11,9 @@ from core import codes
 from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject
 from core.ports.catalogue import Reference
+from core.stac_extents import grow_extent, items_extent
 from infrastructure.database import Connection, Database
 from infrastructure.sql import load
-from infrastructure.stac_extents import grow_extent, items_extent
 
 _QUERIES = load("catalogue")
 _PAGE = 200

@@ -89,6 +89,11 @@ class PostgisVectorStore:
             nbytes=row["nbytes"] or 0,
         )
 
+    def list_tables(self, schema: str) -> Iterator[TableName]:
+        """Yield the tables of a schema."""
+        for row in self._database.fetch_all(_QUERIES["list_tables"], {"schema": schema}):
+            yield TableName(schema, row["name"])
+
     def dependents(self, table: TableName) -> Sequence[Dependent]:
         """Return what reads a table, nearest first."""
         with self._reading() as connection:

@@ -1,6 +1,7 @@
 """Job types: declarations without I/O."""
 
 from core.declaration import JobType
+from jobs.audit_catalog import AuditCatalogJob
 from jobs.hello_world import HelloWorldJob
 from jobs.process_raster import ProcessRasterJob
 from jobs.process_vector import ProcessVectorJob
@@ -16,4 +17,5 @@ ALL_JOBS: tuple[JobType, ...] = (
     UnpublishRasterJob,
     UnpublishVectorJob,
     RestoreUnpublishedJob,
+    AuditCatalogJob,
 )

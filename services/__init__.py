@@ -1,6 +1,7 @@
 """Task handlers and the pure functions below them; nothing that this module reaches imports GDAL."""
 
 from core.registry import AnyHandler
+from services.audit_catalog import audit_part, list_audit_parts, report_audit
 from services.hello import say_greeting, say_reply
 from services.raster.create_cog import create_cog
 from services.raster.extract_stac_metadata import extract_stac_metadata
@@ -35,4 +36,7 @@ ALL_HANDLERS: tuple[AnyHandler, ...] = (
     check_restorable,
     restore_blobs,
     restore_item,
+    list_audit_parts,
+    audit_part,
+    report_audit,
 )

@@ -221,6 +221,10 @@ class VectorStore(Protocol):
         """Return whether there is such a schema in which this app's role may make tables."""
         ...
 
+    def list_tables(self, schema: str) -> Iterator[TableName]:
+        """Yield the tables of a schema by name; what extensions made is left out."""
+        ...
+
     def describe(self, table: TableName) -> TableDescription | None:
         """Return a relation of any kind, or None."""
         ...

@@ -11,7 +11,7 @@ from core import codes
 from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject, to_jsonable
 from core.ports.catalogue import Reference
-from infrastructure.stac_extents import grow_extent, items_extent
+from core.stac_extents import grow_extent, items_extent
 
 
 @dataclass

@@ -77,6 +77,10 @@ class InMemoryVectorStore:
         """Return whether there is such a schema."""
         return schema in self._schemas
 
+    def list_tables(self, schema: str) -> Iterator[TableName]:
+        """Yield the tables of a schema by name."""
+        yield from sorted(table for table in self._state.tables if table.schema == schema)
+
     def describe(self, table: TableName) -> TableDescription | None:
         """Return a table, or None."""
         found = self._state.tables.get(table)

@@ -14,7 +14,8 @@ from core.ports.vectors import TableName
 from services.unpublishing.models import KeptEntry
 
 _TABLE = "postgis://"
-_MOSAIC_ENDING = "mosaic.json"
+#: How the names of MosaicJSON files end.
+MOSAIC_ENDING = "mosaic.json"
 _LARGEST_MOSAIC = 16 * 1024 * 1024
 
 
@@ -56,14 +57,14 @@ def named_by(item: JsonObject, context: TaskContext) -> Iterator[NamedBlob | Nam
             yield KeptEntry(href=href, item=subject, reason="elsewhere", detail="not of this account")
             continue
         yield NamedBlob(ref, href, subject, job_id)
-        if ref.name.endswith(_MOSAIC_ENDING):
+        if ref.name.endswith(MOSAIC_ENDING):
             yield from _listed_by_mosaic(NamedBlob(ref, href, subject, job_id), context)
 
 
 def _listed_by_mosaic(mosaic: NamedBlob, context: TaskContext) -> Iterator[NamedBlob | KeptEntry]:
     """Yield the blobs of a MosaicJSON, whose `tiles` map quadkeys to lists of addresses."""
     try:
-        tiles = _read_mosaic(mosaic.ref, context)
+        tiles = read_mosaic(mosaic.ref, context)
     except (TerraneError, ValueError) as error:
         yield KeptEntry(href=mosaic.href, item=mosaic.item, reason="unreadable", detail=str(error))
         return
@@ -75,7 +76,13 @@ def _listed_by_mosaic(mosaic: NamedBlob, context: TaskContext) -> Iterator[Named
             yield NamedBlob(ref, href, mosaic.item, mosaic.job_id)
 
 
-def _read_mosaic(ref: BlobRef, context: TaskContext) -> list[str]:
+def read_mosaic(ref: BlobRef, context: TaskContext) -> list[str]:
+    """Return the addresses that a MosaicJSON lists.
+
+    Raises:
+        NotFound: It is gone.
+        ValueError: It is too large, or no MosaicJSON.
+    """
     if context.blobs.properties(ref).nbytes > _LARGEST_MOSAIC:
         raise ValueError(f"{ref} is larger than {_LARGEST_MOSAIC} bytes")
     with tempfile.TemporaryDirectory(dir=context.workspace) as folder:

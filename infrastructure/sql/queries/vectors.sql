@@ -4,6 +4,16 @@ SELECT has_schema_privilege(oid, 'CREATE') AS allowed
   FROM pg_namespace
  WHERE nspname = %(schema)s;
 
+-- list_tables
+-- The tables of a schema, but for those of extensions.
+SELECT c.relname AS name
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE n.nspname = %(schema)s AND c.relkind = 'r'
+   AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ ORDER BY c.relname;
+
 -- relation
 -- A relation of any kind, by schema and name.
 SELECT c.oid, c.relkind, pg_has_role(c.relowner, 'USAGE') AS owned, obj_description(c.oid, 'pg_class') AS comment,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.errors import TaskFailed
 from core.json import JsonObject
 from core.ports.catalogue import UNKNOWN_EXTENT
-from infrastructure.stac_extents import grow_extent, items_extent
+from core.stac_extents import grow_extent, items_extent
 from tests.factories.stac import item
 
 Box = tuple[float, float, float, float]

@@ -1,0 +1,1 @@
+"""Whether catalogue, blobs and tables agree: every disagreement is told, nothing is changed."""
