@@ -147,10 +147,10 @@ class HeartThread:
         beaten_at = self._clock.monotonic()
         while not self._stop.wait(self._interval.total_seconds()):
             silence = self._clock.monotonic() - beaten_at
-            if silence > _MISSED_BEATS * self._interval.total_seconds():
-                logger.warning(
-                    "heart stalled", extra={"seconds": round(silence, 3), "tasks": self._heart.tasks}
-                )
+            tasks = self._heart.tasks
+            if tasks and silence > _MISSED_BEATS * self._interval.total_seconds():
+                facts = {"seconds": round(silence, 3), "tasks": tasks}
+                logger.warning("heart stalled", extra=facts)
             beaten_at = self._clock.monotonic()
             try:
                 self._heart.beat()

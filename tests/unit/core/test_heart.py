@@ -42,14 +42,22 @@ def during(call: Callable[[int], int]) -> tuple[datetime, datetime]:
 
 
 def test_the_lease_is_renewed_while_native_code_lets_other_threads_run() -> None:
-    ward = Ward(LEASE)
+    ward = Ward(timedelta(minutes=1))
     task = claim(ward)
+    beats = 0
 
     with ward.beating(task):
-        start, end = during(ctypes.CDLL(None).usleep)
+        # A machine that is busy with other things may leave no time for beats in one of the calls.
+        for _ in range(20):
+            start, end = during(ctypes.CDLL(None).usleep)
+            beats = ward.beats_between(start, end)
+            if beats > 2:
+                break
 
-    assert ward.beats_between(start, end) > 1
-    assert ward.tasks.rescue(10).answers == ()
+    lease_until = ward.state.tasks[task.task_id].lease_until
+    assert beats > 2
+    assert lease_until is not None
+    assert lease_until > start + ward.lease
 
 
 def test_a_call_that_lets_no_thread_run_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
@@ -61,9 +69,11 @@ def test_a_call_that_lets_no_thread_run_is_noticed(caplog: pytest.LogCaptureFixt
         start, end = during(ctypes.PyDLL(None).usleep)
         wait_until(lambda: bool(caplog.records), 10)
 
-    assert ward.beats_between(start, end) <= 1
-    [record, *_] = caplog.records
-    assert (record.message, vars(record)["tasks"]) == ("heart stalled", [task.task_id])
+    # One may come just before the call, and one just after it.
+    assert ward.beats_between(start, end) <= 2
+    assert {(record.message, *vars(record)["tasks"]) for record in caplog.records} == {
+        ("heart stalled", task.task_id)
+    }
 
 
 def test_a_worker_that_was_silent_for_too_long_is_told_that_its_task_is_anothers() -> None:
