@@ -1,4 +1,8 @@
-"""Numbered SQL migrations, each applied once, in its own transaction."""
+"""Numbered SQL migrations, each applied once, in its own transaction.
+
+A rebuild drops the schema ``app`` and applies all of them again: what one makes elsewhere it makes only
+if it is not there.
+"""
 
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 -- Taking published data back.
 
 -- Tables wait here for a restoration; nobody is served from it.
-CREATE SCHEMA vector_trash;
+CREATE SCHEMA IF NOT EXISTS vector_trash;
 GRANT USAGE, CREATE ON SCHEMA vector_trash TO terrane_app;
 
 -- The audit outlives its jobs: nothing refers to their rows.
