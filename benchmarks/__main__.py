@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import engine, raster
+from benchmarks import engine, raster, vector
 from benchmarks.table import Row, print_table
 
-_BENCHMARKS: dict[str, Callable[[], list[Row]]] = {"engine": engine.run, "raster": raster.run}
+_BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "engine": engine.run,
+    "raster": raster.run,
+    "vector": vector.run,
+}
 
 
 def main(names: list[str]) -> int:
