@@ -189,7 +189,7 @@ def _promoted(wkb: pa.BinaryArray, found: Headers, single: NDArray[np.bool_]) ->
     output[places] = _multi_headers(found.base[single] + 3 + 1000 * found.has_z[single])
     new_offsets = np.concatenate([[0], ends]).astype(np.int32)
     valid = pa.array(~found.is_null).buffers()[1] if wkb.null_count else None
-    return pa.BinaryArray.frombuffers(
+    return pa.BinaryArray.from_buffers(
         pa.binary(), len(wkb), [valid, pa.py_buffer(new_offsets), pa.py_buffer(output)], wkb.null_count
     )
 
