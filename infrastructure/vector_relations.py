@@ -37,7 +37,7 @@ def type_name(name: str) -> sql.SQL:
 
 
 def find(connection: Connection, table: TableName) -> DictRow | None:
-    """Return a relation of any kind: oid, relkind, owned, comment, nbytes."""
+    """Return a relation of any kind: oid, relkind, owned, comment, nbytes, rows as last estimated."""
     parameters = {"schema": table.schema, "name": table.name}
     return connection.execute(_QUERIES["relation"], parameters).fetchone()
 

@@ -118,8 +118,7 @@ class PostgisVectorStore:
             self._database.transaction(timeout=_READ_TIMEOUT, read_only=True) as connection,
             must_exist(table),
         ):
-            rows = count_rows(connection, table)
-            percent = min(100.0, 100.0 * limit / max(1, rows))
+            percent = min(100.0, 100.0 * limit / max(1.0, _estimated_rows(connection, table)))
             statement = sql.SQL(
                 "SELECT ST_AsBinary(ST_Force2D(ST_Simplify(geom, %(tolerance)s, true))) AS wkb "
                 "FROM {} TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (1) WHERE geom IS NOT NULL"
@@ -136,6 +135,13 @@ class PostgisVectorStore:
     def within(self, connection: Connection) -> "PostgisVectorTransaction":
         """Return a writer whose changes come and go with the caller's open transaction."""
         return PostgisVectorTransaction(connection)
+
+
+def _estimated_rows(connection: Connection, table: TableName) -> float:
+    there = find(connection, table)
+    # Known since the last ANALYZE, and -1 before the first.
+    known = float(there["rows"]) if there else 0.0
+    return known if known >= 0 else count_rows(connection, table)
 
 
 class PostgisVectorTransaction:

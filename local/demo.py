@@ -1,4 +1,4 @@
-"""`python -m local.demo`: a raster goes in through HTTP and comes out as a COG with a STAC item."""
+"""`python -m local.demo`: samples go in through HTTP and come out as COGs and tables with STAC items."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import scalar_row
 
 from local import launcher
@@ -50,15 +51,16 @@ def _demonstrate(addresses: Addresses) -> None:
     samples = upload_samples(variables["AZURE_STORAGE_CONNECTION_STRING"])
     for sample in samples:
         say(f"uploaded {sample.container}/{sample.blob} ({sample.nbytes / 1e6:.1f} MB)")
-    for sample in (sample for sample in samples if sample.is_raster):
+    for sample in samples:
         _publish(client, sample, variables)
 
 
 def _publish(client: Client, sample: Sample, variables: Mapping[str, str]) -> None:
-    say(f"\nprocess_raster_v2: {sample.container}/{sample.blob}")
-    parameters = {"container_name": sample.container, "blob_name": sample.blob}
-    job = run_job(client, "process_raster_v2", parameters)
+    say(f"\n{sample.job_type}: {sample.container}/{sample.blob}")
+    job = run_job(client, sample.job_type, sample.parameters)
     result = job["result"]
+    if not sample.is_raster:
+        _show_table(variables, result)
     say("\nSTAC item")
     item = read_item(variables["DATABASE_URL"], result["collection_id"], result["item_id"])
     say(json.dumps(item, indent=2, ensure_ascii=False))
@@ -66,6 +68,16 @@ def _publish(client: Client, sample: Sample, variables: Mapping[str, str]) -> No
     say(f"  job        {variables['TERRANE_URL']}/api/jobs/{job['job_id']}")
     for name, link in signed_links(result["assets"], variables["AZURE_STORAGE_CONNECTION_STRING"]).items():
         say(f"  {name:<10} {link}")
+
+
+def _show_table(variables: Mapping[str, str], result: Mapping[str, Any]) -> None:
+    say(f"\nTable {result['table']}: {result['rows_loaded']:,} rows; the first of them, without geometry")
+    query = sql.SQL("SELECT to_jsonb(t) - 'geom' FROM {} AS t ORDER BY id LIMIT 3")
+    name = sql.Identifier(*result["table"].split("."))
+    with psycopg.connect(variables["DATABASE_URL"], row_factory=scalar_row) as connection:
+        for row in connection.execute(query.format(name)):
+            say(f"  {json.dumps(row, ensure_ascii=False)}")
+    say(f"\nFeatures and tiles: {variables['TERRANE_URL']}{result['features_path']}")
 
 
 def run_job(client: Client, job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,8 +34,22 @@ class Sample:
 
     @property
     def is_raster(self) -> bool:
-        """Say whether it goes through `process_raster_v2`."""
+        """Say whether it becomes a COG, and not a table."""
         return self.container == StorageDefaults.BRONZE_RASTERS
+
+    @property
+    def job_type(self) -> str:
+        """Return the job type that publishes it."""
+        return "process_raster_v2" if self.is_raster else "process_vector"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return what that job type has to be told."""
+        source = {"container_name": self.container, "blob_name": self.blob}
+        if self.is_raster:
+            return source
+        name, _, extension = self.blob.rpartition(".")
+        return source | {"file_extension": extension, "table_name": name}
 
 
 def upload_samples(connection_string: str, directory: Path = SAMPLES) -> list[Sample]:

@@ -15,7 +15,7 @@ from services.vector.thumbnail_models import DrawThumbnail, ThumbnailDrawn
 
 _SIZE = 512
 # More would cover one another on so few pixels.
-_MOST_GEOMETRIES = 50_000
+_MOST_GEOMETRIES = 20_000
 _SAMPLE = "sample.wkb"
 # What a multihash of SHA-256 begins with.
 _SHA_256 = "1220"

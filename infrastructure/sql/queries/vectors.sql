@@ -17,7 +17,7 @@ SELECT c.relname AS name
 -- relation
 -- A relation of any kind, by schema and name.
 SELECT c.oid, c.relkind, pg_has_role(c.relowner, 'USAGE') AS owned, obj_description(c.oid, 'pg_class') AS comment,
-       pg_total_relation_size(c.oid) AS nbytes
+       pg_total_relation_size(c.oid) AS nbytes, c.reltuples AS rows
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c', 'i', 'I');
