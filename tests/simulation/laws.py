@@ -201,6 +201,8 @@ def everything_written_is_owned(world: "World") -> Iterator[str]:
     live = {}
     for row in world.state.artifacts:
         if row.state == "live" and row.kind == "blob":
+            if row.location in live:
+                yield f"{row.location} has two owners"
             live[row.location] = row.etag
         if row.state in ("reserved", "writing") and not _awaits_janitor(world, row.job_id):
             yield f"{row.location} is {row.state} by {row.job_id[:8]}, whose job has ended"

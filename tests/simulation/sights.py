@@ -19,6 +19,8 @@ SIGHTS = (
     "end_plan refused: FenceLost",
     "end_plan refused: JobStopping",
     "handler slower than its lease",
+    "heartbeat answered kept",
+    "heartbeat answered lost",
     "heartbeat failed",
     "one slot",
     "record_artifact refused: FenceLost",

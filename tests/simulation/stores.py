@@ -124,7 +124,7 @@ class BlobPort:
                     self._process, f"{name}: {brief((arguments, options))} -> {brief(answer)}"
                 )
             if name in ("upload", "copy"):
-                self._process.world.look_at_write(answer)
+                self._process.world.look_at_write(name, answer)
             self._process.step("process.crash_after_blob")
             if self._faults.fires("blobs.answer_lost"):
                 raise TransientError(codes.STORAGE_UNAVAILABLE, "The blob store's answer is lost.")

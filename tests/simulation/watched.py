@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.errors import IllegalTransition
 from core.json import JsonObject
-from core.models.claims import ClaimedTask, ClaimRequest, Ended, TaskEnd
+from core.models.claims import Beat, BeatAnswer, ClaimedTask, ClaimRequest, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import EffectTransaction, FenceLost, JobStopping, PlannedTask
 from core.states import TaskStatus
@@ -93,6 +93,8 @@ class WatchedTasks(Watched):
     def claim(self, request: ClaimRequest) -> Sequence[ClaimedTask]:
         """Claim; a fence only grows, and what ended is not claimed."""
         claimed: Sequence[ClaimedTask] = self.record("claim", self.store.claim, request)
+        if claimed and self.world.state.paused():
+            self.world.broken("nothing is claimed in a pause", claimed[0].task_id)
         for task in claimed:
             if task.fence <= self._fences.get(task.task_id, 0):
                 self.world.broken("a fence only grows", f"{task.task_id} was claimed twice as {task.fence}")
@@ -120,6 +122,17 @@ class WatchedTasks(Watched):
             self._ended.add(claim)
             if self.world.state.tasks[answer.task_id].fence <= fences[answer.task_id]:
                 self.world.broken("every end raises the fence", f"{answer.task_id} ended as {answer.outcome}")
+
+    def beat(self, beats: Sequence[Beat], lease: timedelta) -> Sequence[BeatAnswer]:
+        """Renew leases; only for who holds them."""
+        answers: Sequence[BeatAnswer] = self.record("beat", self.store.beat, beats, lease)
+        fences = {beat.task_id: beat.fence for beat in beats}
+        for answer in answers:
+            self.world.seen(f"heartbeat answered {answer.answer}")
+            row = self.world.state.tasks[answer.task_id]
+            if answer.answer == "kept" and row.fence != fences[answer.task_id]:
+                self.world.broken("only its holder renews a lease", answer.task_id)
+        return answers
 
     def rescue(self, limit: int) -> Ended:
         """Rescue; only claims whose leases have run out."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from core import identity
 from core.models.claims import ClaimedTask
@@ -128,13 +128,15 @@ def setup_of(seed: int, only: frozenset[str] | None = None, wishes: int = 1_000)
 
 
 class World:
-    """A run of the simulation.
+    """A run of the simulation; `running` is the one that runs in this process.
 
     Args:
         setup: What is decided beforehand.
         trace: Whether every step is noted.
         record: Whether every call of a repository is kept.
     """
+
+    running: ClassVar["World"]
 
     def __init__(self, setup: Setup, *, trace: bool = False, record: bool = False) -> None:
         self.setup = setup
@@ -194,6 +196,7 @@ class World:
         Raises:
             LawBroken: The engine did not keep a promise while it ran.
         """
+        World.running = self
         for lanes in self.setup.workers:
             self._start_worker(lanes)
         end = self._make_wishes()
@@ -391,13 +394,16 @@ class World:
         if any(task.job_id == job_id and task.revision < revision for task in held):
             self.seen("revision began while a handler of an earlier one still ran")
 
-    def look_at_write(self, blob: BlobProperties) -> None:
+    def look_at_write(self, how: str, blob: BlobProperties) -> None:
         """Remember what was written by a claim that was lost: only a sweep can find it."""
         row = self.state.tasks[blob.metadata["terrane_task"]]
-        held = row.status is TaskStatus.PROCESSING and str(row.fence) == blob.metadata["terrane_fence"]
-        if not held:
-            self.seen("blob written by a lost claim")
-            self.late_writes.add((str(blob.ref), blob.etag))
+        if row.status is TaskStatus.PROCESSING and str(row.fence) == blob.metadata["terrane_fence"]:
+            return
+        self.seen("blob written by a lost claim")
+        self.late_writes.add((str(blob.ref), blob.etag))
+        live = any(one.state == "live" and one.location == str(blob.ref) for one in self.state.artifacts)
+        if live and how == "upload":
+            self.broken("nothing is destroyed by accident", f"{blob.ref} was written over without a claim")
 
     def check_gathered(self, task: ClaimedTask, completed: list[str], failed: list[str]) -> None:
         """Hold what a task gathers to the rows of the stage before."""
