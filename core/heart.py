@@ -59,13 +59,19 @@ class Heart:
         """Begin to beat for a claim."""
         hold = Hold(task, reason="drain" if self._draining else "stopping" if task.stopping else None)
         with self._lock:
+            former = self._holds.get(task.task_id)
             self._holds[task.task_id] = hold
+        if former is not None:
+            # Another thread of this process works on a claim that it has lost without knowing.
+            former.reason = "lost"
         return hold
 
-    def let_go(self, task_id: str) -> None:
-        """Beat for a claim no longer."""
+    def let_go(self, task_id: str, fence: int) -> None:
+        """Beat for a claim no longer; a later one on the same task is another thread's."""
         with self._lock:
-            self._holds.pop(task_id, None)
+            held = self._holds.get(task_id)
+            if held is not None and held.task.fence == fence:
+                del self._holds[task_id]
 
     @property
     def is_holding(self) -> bool:

@@ -11,7 +11,7 @@ from core import codes
 from core.bells import Bells
 from core.errors import TransientError
 from core.executor import Executor, release
-from core.heart import Heart
+from core.heart import Heart, Hold
 from core.models.claims import ClaimedTask, ClaimRequest, FollowUp, TaskEnd
 from core.ports.clock import Chance, Clock
 from core.ports.engine import TaskRepository
@@ -181,8 +181,18 @@ class CoreMachine:
         return bool(ended.answers)
 
     def _run_batch(self, claimed: Sequence[ClaimedTask]) -> None:
-        """Run tasks one after the other and end them together; give back what takes too long to reach."""
         holds = [self.heart.hold(task) for task in claimed]
+        began = self.clock.monotonic()
+        try:
+            self._run_holds(holds)
+        finally:
+            # What could not be ended is nobody's work any more: its lease must run out.
+            for hold in holds:
+                self.heart.let_go(hold.task.task_id, hold.task.fence)
+        self._adapt(self._lanes[claimed[0].lane], self.clock.monotonic() - began)
+
+    def _run_holds(self, holds: Sequence[Hold]) -> None:
+        """Run tasks one after the other and end them together; give back what takes too long to reach."""
         began = ended_at = self.clock.monotonic()
         ends: list[TaskEnd] = []
         for index, hold in enumerate(holds):
@@ -197,11 +207,10 @@ class CoreMachine:
             if executed.end is not None:
                 ends.append(executed.end)
             else:
-                self.heart.let_go(hold.task.task_id)
+                self.heart.let_go(hold.task.task_id, hold.task.fence)
             if executed.ended is not None:
                 self._follow(executed.ended.follow_ups)
         self._end(ends)
-        self._adapt(self._lanes[claimed[0].lane], self.clock.monotonic() - began)
 
     def _end(self, ends: Sequence[TaskEnd]) -> None:
         if not ends:
@@ -210,7 +219,7 @@ class CoreMachine:
             ended = self._patiently(lambda: self.tasks.end(ends))
         finally:
             for end in ends:
-                self.heart.let_go(end.task_id)
+                self.heart.let_go(end.task_id, end.fence)
         self._follow(ended.follow_ups)
         if any(answer.answer == "already" for answer in ended.answers):
             # An earlier call did it and its answer was lost, and with it what it asked to ring.
