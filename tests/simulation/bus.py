@@ -46,6 +46,9 @@ class Bus:
         self._ready: dict[str, list[Letter]] = {lane: [] for lane in LANES}
         self._dead: dict[str, list[BusMessage]] = {lane: [] for lane in LANES}
         self._waiting: dict[str, list[Actor]] = {lane: [] for lane in LANES}
+        self._busy = dict.fromkeys(LANES, 0)
+        self._idle_since = dict.fromkeys(LANES, 0)
+        self.idle = dict.fromkeys(LANES, (0, 0))
         self._generation = 0
         self.down_until = 0
 
@@ -70,11 +73,20 @@ class Bus:
         while True:
             letter = self._pick(lane)
             if letter is not None:
+                if not self._busy[lane]:
+                    self.idle[lane] = (self._idle_since[lane], scheduler.now)
+                self._busy[lane] += 1
                 return self._lock(letter)
             actor = scheduler.current
             assert actor is not None
             self._waiting[lane].append(actor)
             scheduler.park()
+
+    def done(self, lane: str) -> None:
+        """See a thread have answered its bell; `idle` tells when none of a lane had anything to answer."""
+        self._busy[lane] -= 1
+        if not self._busy[lane]:
+            self._idle_since[lane] = self._world.scheduler.now
 
     def settle(self, letter: Letter, lock: int) -> None:
         """Remove a bell, if its lock still holds."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from os import cpu_count
@@ -11,7 +11,8 @@ from tests.simulation.faults import FAULT_KINDS
 from tests.simulation.run import Verdict, simulate
 from tests.simulation.sights import SIGHTS
 
-_CHUNK = 20
+_CHUNK, _FEW = 20, 5
+_CORES = cpu_count() or 1
 
 
 @dataclass
@@ -61,25 +62,47 @@ class Tally:
 def run_seeds(seeds: Sequence[int]) -> Tally:
     """Run seeds on every core."""
     tally = Tally()
-    for verdicts in _batches(seeds):
-        for verdict in verdicts:
-            tally.add(verdict)
+    with processes() as pool:
+        for verdicts in pool.map(_run_batch, _batches(seeds, _CHUNK)):
+            for verdict in verdicts:
+                tally.add(verdict)
     return tally
 
 
-def _batches(seeds: Sequence[int]) -> Iterator[Sequence[Verdict]]:
-    batches = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
-    processes = min(cpu_count() or 1, len(batches))
-    if processes == 1:
-        yield from map(_run_batch, batches)
-        return
-    # Spawned: the threads of this process would not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_run_batch, batches)
+def find_failure(pool: ProcessPoolExecutor, seeds: Sequence[int], deliberate: str) -> Verdict | None:
+    """Return a run in which a deliberate fault was found, trying seeds in order."""
+    running: set[Future[Verdict | None]] = set()
+    for batch in _batches(seeds, _FEW):
+        running.add(pool.submit(_first_failure, batch, deliberate))
+        if len(running) < _CORES:
+            continue
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        found = next((future.result() for future in done if future.result()), None)
+        if found is not None:
+            return found
+    return next((future.result() for future in running if future.result()), None)
+
+
+def processes() -> ProcessPoolExecutor:
+    """Return a process for each core; spawned, for the threads of this one would not survive a fork."""
+    return ProcessPoolExecutor(_CORES, mp_context=get_context("spawn"))
+
+
+def _batches(seeds: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (seeds[start : start + size] for start in range(0, len(seeds), size))
 
 
 def _run_batch(seeds: Sequence[int]) -> Sequence[Verdict]:
     return [simulate(seed) for seed in seeds]
+
+
+def _first_failure(seeds: Sequence[int], deliberate: str) -> Verdict | None:
+    # Loaded here: it takes pytest along, which no ordinary run needs.
+    from tests.simulation.deliberate import broken  # noqa: PLC0415
+
+    with broken(deliberate):
+        verdicts = (simulate(seed) for seed in seeds)
+        return next((verdict for verdict in verdicts if verdict.law is not None), None)
 
 
 def report(tally: Tally, seconds: float) -> Iterator[str]:

@@ -214,7 +214,7 @@ def bell_before_the_commit_and_none_after(patch: Patch) -> None:
                 self.bells.ring(lane)
             self._patiently(lambda: self.tasks.end(claims))
             for one in claims:
-                self.heart.let_go(one.task_id)
+                self.heart.let_go(one.task_id, one.fence)
 
     patch.setattr(CoreMachine, "_end", end)
 
@@ -224,7 +224,7 @@ def bell_forgotten_when_an_answer_was_lost(patch: Patch) -> None:
         if claims:
             ended = self._patiently(lambda: self.tasks.end(claims))
             for one in claims:
-                self.heart.let_go(one.task_id)
+                self.heart.let_go(one.task_id, one.fence)
             self._follow(ended.follow_ups)
 
     patch.setattr(CoreMachine, "_end", end)
@@ -366,6 +366,13 @@ def good_result_taken_for_something_left_over(patch: Patch) -> None:
     patch.setattr(BlobPublisher, "_adopt", adopt)
 
 
+def claims_kept_alive_that_nobody_works_on(patch: Patch) -> None:
+    def run_batch(self: CoreMachine, claimed: Sequence[ClaimedTask]) -> None:
+        self._run_holds([self.heart.hold(task) for task in claimed])
+
+    patch.setattr(CoreMachine, "_run_batch", run_batch)
+
+
 def late_clean_up_touches_a_later_revision(patch: Patch) -> None:
     def delete(self: CleanUp, record: ArtifactRecord) -> int:
         ref = parse_location(record.location)
@@ -425,6 +432,9 @@ DELIBERATE_FAULTS: tuple[DeliberateFault, ...] = (
     DeliberateFault("The last task of a stage is not seen to be the last.", last_task_overlooked),
     DeliberateFault("An effect is committed without the held fence.", effect_without_the_held_fence),
     DeliberateFault("A lease is renewed by one who has lost it.", lease_renewed_by_whoever_asks),
+    DeliberateFault(
+        "A worker that gave up a batch goes on to beat for it.", claims_kept_alive_that_nobody_works_on
+    ),
     DeliberateFault("The watchdog rescues leases that still hold.", rescue_without_a_minimum_age),
     DeliberateFault("A sweep deletes blobs of any age, of any job.", sweep_without_a_minimum_age),
     DeliberateFault("Tasks are claimed in a pause.", claim_in_a_pause),
@@ -446,3 +456,12 @@ DELIBERATE_FAULTS: tuple[DeliberateFault, ...] = (
     ),
     DeliberateFault("A location keeps its former owner beside the new one.", owner_kept_beside_the_new_one),
 )
+
+
+@contextmanager
+def broken(name: str) -> Iterator[None]:
+    """Break a rule for a while, in this process."""
+    [fault] = [fault for fault in DELIBERATE_FAULTS if fault.name == name]
+    with pytest.MonkeyPatch.context() as patch:
+        fault.apply(patch)
+        yield

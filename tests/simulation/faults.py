@@ -41,7 +41,10 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     FaultKind("process.crash_after_blob", "A process dies when the blob store has done its call.", 12),
     FaultKind("process.crash_in_handler", "A process dies while a handler works.", 40),
     FaultKind("process.drain", "A process is told to end, and killed some seconds later.", 30),
-    _harmless("process.stall", "A process is stopped for up to minutes between two steps.", 400),
+    _harmless("process.stall", "A process is stopped for up to minutes between two steps.", 150),
+    _harmless(
+        "process.stall_at_blob", "A process is stopped for minutes before a call to the blob store.", 15
+    ),
     _harmless("process.heart_stopped", "A process beats no longer, though it works on.", 30),
     FaultKind("process.slow_start", "A process that died comes back after minutes only.", 3),
     _harmless(
@@ -53,8 +56,8 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     _harmless("database.refuses", "The database refuses a call before it does anything.", 150),
     _harmless("database.answer_lost", "The database commits a call, and its answer is lost.", 150),
     _harmless("database.slow", "The database takes seconds for a call.", 100),
-    FaultKind("database.outage", "The database answers nobody for up to two minutes.", 40),
-    FaultKind("database.partition", "The database answers one process no longer, for up to two minutes.", 20),
+    FaultKind("database.outage", "The database answers nobody for up to five minutes.", 15),
+    FaultKind("database.partition", "The database does not answer one process for up to five minutes.", 20),
     FaultKind("bus.refuses", "The bus refuses bells.", 20),
     FaultKind("bus.answer_lost", "The bus takes bells and its answer is lost.", 20),
     FaultKind("bus.partial", "The bus takes some of a batch of bells and refuses the rest.", 4),
@@ -72,6 +75,7 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     FaultKind("bus.outage", "The bus answers nobody for up to two minutes.", 40),
     _harmless("blobs.refuses", "The blob store refuses a call before it does anything.", 12),
     _harmless("blobs.answer_lost", "The blob store does a call, and its answer is lost.", 12),
+    _harmless("blobs.slow", "The blob store takes up to five minutes for a call.", 10),
     _harmless("janitor.any_time", "A sweep runs out of turn.", 10),
     _harmless("janitor.twice", "Two sweeps of one kind run at once.", 3),
     _harmless("operator.pause", "An operator pauses the engine, for a while or until it is resumed.", 60),

@@ -1,6 +1,6 @@
 """What must hold when a run is over."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -130,6 +130,7 @@ class _Replay:
                 yield f"begins again while {self._status}"
             if event.revision != self._revision + 1:
                 yield f"revision {event.revision} after {self._revision}"
+            yield from self._unclean(event)
             self._revision, self._stopping = event.revision, False
             self._stages[event.revision, 1] = StageStatus.PENDING
         elif status not in JOB_TRANSITIONS[self._status]:
@@ -137,6 +138,14 @@ class _Replay:
         self._status = status
         if status in ENDED_JOB:
             self._close_stages()
+
+    def _unclean(self, event: EventRecord) -> Iterator[str]:
+        """Yield the clean-ups of the revision before that were not over when this one began."""
+        for task in self._world.state.tasks_of(self._job.job_id, event.revision - 1):
+            if task.kind == "cleanup" and task.created_at < event.at:
+                told = self._tasks[task.task_id]
+                if not told or told[-1].event in _PUT_BACK:
+                    yield f"revision {event.revision} begins before the last one is cleaned up after"
 
     def _close_stages(self) -> None:
         for stage in self._world.state.stages[self._job.job_id, self._revision]:
@@ -198,12 +207,11 @@ def nothing_is_overdue(world: "World") -> Iterator[str]:
 
 def everything_written_is_owned(world: "World") -> Iterator[str]:
     """What is published has a live owner and the other way round; nothing else is left."""
-    live = {}
+    yield from _two_owners(world)
+    live = {
+        row.location: row.etag for row in world.state.artifacts if (row.state, row.kind) == ("live", "blob")
+    }
     for row in world.state.artifacts:
-        if row.state == "live" and row.kind == "blob":
-            if row.location in live:
-                yield f"{row.location} has two owners"
-            live[row.location] = row.etag
         if row.state in ("reserved", "writing") and not _awaits_janitor(world, row.job_id):
             yield f"{row.location} is {row.state} by {row.job_id[:8]}, whose job has ended"
     blobs = {str(blob.ref): blob for blob in world.blobs.list_blobs(PUBLISHED)}
@@ -214,6 +222,13 @@ def everything_written_is_owned(world: "World") -> Iterator[str]:
     for blob in world.blobs.list_blobs(TEMP):
         if not _is_left_to_janitor(world, blob):
             yield f"{blob.ref} is left of {blob.metadata}"
+
+
+def _two_owners(world: "World") -> Iterator[str]:
+    owners = Counter((row.kind, row.location) for row in world.state.artifacts if row.state == "live")
+    for (kind, location), number in owners.items():
+        if number > 1:
+            yield f"{kind} {location} has {number} owners"
 
 
 def _awaits_janitor(world: "World", job_id: str) -> bool:

@@ -24,6 +24,7 @@ from core.pause import Pause
 from core.planning import Planner
 from core.ports.engine import JobRepository, TaskRepository
 from core.ports.janitor import Mending, SweepRuns
+from core.prune import Prune
 from core.publishing import asides
 from core.submission import SubmissionService, SubmitRequest
 from core.suspects import Suspects
@@ -45,6 +46,7 @@ SWEEPS = {
     "task_watchdog": timedelta(minutes=5),
     "job_health": timedelta(minutes=10),
     "orphan_detector": timedelta(minutes=15),
+    "prune": timedelta(days=1),
 }
 #: How long what an ended job left is kept.
 GRACE = timedelta(minutes=20)
@@ -162,7 +164,9 @@ class Worker(Connected):
             bells=self.bells,
             clock=self.clock,
             chance=self.chance,
-            limits=MachineLimits(LEASE, setup.claim_batch, timedelta(seconds=20), timedelta(minutes=2)),
+            limits=MachineLimits(
+                LEASE, setup.claim_batch, timedelta(seconds=20), timedelta(seconds=setup.patience)
+            ),
         )
 
     def start(self) -> None:
@@ -189,6 +193,7 @@ class Worker(Connected):
                 answered = self._answer(lane, letter.deliveries)
                 self.step("process.crash_before_settle")
             finally:
+                bus.done(lane)
                 if self.dead:
                     bus.forget_later(letter, lock)
             if answered:
@@ -228,6 +233,7 @@ class Cleaner(Connected):
             "task_watchdog": watchdog.rules,
             "job_health": JobHealth(suspects, self.jobs).rules,
             "orphan_detector": orphans.rules,
+            "prune": Prune(mending, runs, timedelta(days=90)).rules,
         }
         sweeps = [Sweep(name, SWEEPS[name], rules[name]) for name in SWEEPS]
         limits = JanitorLimits(timedelta(seconds=50), timedelta(seconds=120), timedelta(seconds=60))

@@ -140,7 +140,7 @@ class Process:
         world = self.world
         scheduler = world.scheduler
         if world.faults.fires("process.stall"):
-            self.stalled_until = scheduler.now + int(world.faults.amount("process.stall", 1, 300) * SECOND)
+            self.stall(int(world.faults.amount("process.stall", 1, 300) * SECOND))
         if self.stalled_until > scheduler.now:
             scheduler.sleep(self.stalled_until - scheduler.now)
         elif scheduler.random.random() < world.setup.latency:
@@ -148,6 +148,10 @@ class Process:
         if crash is not None and world.faults.fires(crash):
             self.die()
             raise Killed
+
+    def stall(self, microseconds: int) -> None:
+        """Be stopped, in every thread, from the next step on."""
+        self.stalled_until = self.world.scheduler.now + microseconds
 
     def wait(self, microseconds: int) -> None:
         """Let time pass for one thread of the process."""

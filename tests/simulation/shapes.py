@@ -150,7 +150,7 @@ class Moods:
         rough = random.choice((0, 0, 1, 4))
         self._weights: list[tuple[Callable[[TaskContext, int], None], float]] = [
             (self.well, 20),
-            (self.napping, 4),
+            (self.napping, 12),
             (self.busy, 8),
             (self.slower_than_its_lease, 2),
             (self.effect, 10),
@@ -179,7 +179,7 @@ class Moods:
     def napping(self, context: TaskContext, dice: int) -> None:
         """Wait as a handler may, looking up."""
         context.progress(0.5, "half-way")
-        context.sleep(timedelta(milliseconds=100 + dice % 500))
+        context.sleep(timedelta(milliseconds=100 + dice % 1_200))
 
     def busy(self, context: TaskContext, dice: int) -> None:
         """Be inside one call for up to half a minute."""
@@ -304,8 +304,9 @@ def make_jobs(world: "World", random: Random) -> Sequence[SimulatedJob]:
 
 
 def _make_job(world: "World", random: Random, number: int) -> SimulatedJob:
-    is_publisher = random.random() < 0.4
-    stages = [_make_stage(random, position) for position in range(1, random.randint(1, 6) + 1)]
+    is_publisher = random.random() < 0.5
+    most = random.choice((1, 2, 6)) if is_publisher else 6
+    stages = [_make_stage(random, position) for position in range(1, random.randint(1, most) + 1)]
     if is_publisher:
         stages[-1] = Stage(stages[-1].name, "publish", "single")
     leaves = random.random() < 0.5

@@ -115,16 +115,9 @@ class BlobPort:
             return method  # type: ignore[no-any-return]
 
         def reach(*arguments: Any, **options: Any) -> Any:
-            self._process.step("process.crash_before_blob")
-            if self._faults.fires("blobs.refuses"):
-                raise TransientError(codes.STORAGE_UNAVAILABLE, "The blob store refuses.")
+            self._reach()
             answer = method(*arguments, **options)
-            if self._process.world.lines is not None:
-                self._process.world.note(
-                    self._process, f"{name}: {brief((arguments, options))} -> {brief(answer)}"
-                )
-            if name in ("upload", "copy"):
-                self._process.world.look_at_write(name, answer)
+            self._look(name, (arguments, options), answer)
             self._process.step("process.crash_after_blob")
             if self._faults.fires("blobs.answer_lost"):
                 raise TransientError(codes.STORAGE_UNAVAILABLE, "The blob store's answer is lost.")
@@ -132,6 +125,25 @@ class BlobPort:
 
         setattr(self, name, reach)
         return reach
+
+    def _reach(self) -> None:
+        process, faults = self._process, self._faults
+        if faults.fires("process.stall_at_blob"):
+            process.stall(int(faults.amount("process.stall_at_blob", 40, 300) * SECOND))
+        process.step("process.crash_before_blob")
+        if faults.fires("blobs.refuses"):
+            raise TransientError(codes.STORAGE_UNAVAILABLE, "The blob store refuses.")
+        if faults.fires("blobs.slow"):
+            process.wait(int(faults.amount("blobs.slow", 5, 300) * SECOND))
+
+    def _look(self, name: str, asked: Any, answer: Any) -> None:
+        world = self._process.world
+        if world.lines is not None:
+            world.note(self._process, f"{name}: {brief(asked)} -> {brief(answer)}")
+        if name in ("upload", "copy"):
+            world.look_at_write(name, answer)
+        elif name == "commit_empty":
+            world.look_at_write(name, self._store.properties(asked[0][0]))
 
 
 def brief(value: Any) -> str:

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.simulation.campaign import run_seeds
+from tests.simulation.faults import FAULT_KINDS, FaultKind
 from tests.simulation.minimise import minimise
 from tests.simulation.run import Verdict
 
@@ -26,6 +29,13 @@ def test_every_promise_is_kept_and_every_fault_and_rare_path_was_met() -> None:
     assert tally.seeds == len(SEEDS)
     assert tally.never_fired == []
     assert tally.never_seen == []
+
+
+@pytest.mark.parametrize("kind", FAULT_KINDS, ids=lambda kind: kind.name)
+def test_a_kind_of_fault_is_in_the_documentation(kind: FaultKind) -> None:
+    page = CHECKOUT / "docs" / "explanation" / "simulation.md"
+
+    assert f"| `{kind.name}` | {kind.what} |" in page.read_text()
 
 
 def test_a_seed_tells_the_same_story_in_every_process() -> None:

@@ -12,10 +12,14 @@ from core.models.claims import Beat, BeatAnswer, ClaimedTask, ClaimRequest, Ende
 from core.ports.catalogue import CatalogueWriter
 from core.ports.engine import EffectTransaction, FenceLost, JobStopping, PlannedTask
 from core.states import TaskStatus
+from infrastructure.memory.rows import TaskRow
+from tests.simulation.process import EPOCH
+from tests.simulation.scheduler import SECOND
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_PROMPT = 25 * SECOND
 # What a repository may answer with instead of a value.
 _ANSWERS = (FenceLost, JobStopping)
 
@@ -99,9 +103,19 @@ class WatchedTasks(Watched):
             if task.fence <= self._fences.get(task.task_id, 0):
                 self.world.broken("a fence only grows", f"{task.task_id} was claimed twice as {task.fence}")
             self._fences[task.task_id] = task.fence
-            if self.world.state.tasks[task.task_id].run_after > self.world.state.clock.now():
+            row = self.world.state.tasks[task.task_id]
+            if row.run_after > self.world.state.clock.now():
                 self.world.broken("what is to run later is not claimed", task.task_id)
+            if self.world.setup.is_prompt:
+                self._check_promptness(row)
         return claimed
+
+    def _check_promptness(self, row: TaskRow) -> None:
+        """Hold a claim to this: where no bell is late, no task waits while a whole lane is idle."""
+        idle_from, idle_until = self.world.bus.idle[row.lane]
+        waited = idle_until - max(idle_from, (row.run_after - EPOCH) // timedelta(microseconds=1))
+        if waited > _PROMPT:
+            self.world.broken("no task waits for idle workers", f"{row.task_id}: {waited / SECOND:.0f} s")
 
     def end(self, ends: Sequence[TaskEnd]) -> Ended:
         """End claims; each ends once, and its fence with it."""

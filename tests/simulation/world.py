@@ -48,6 +48,9 @@ _LOOK = 2 * MINUTE
 _PATIENCE = 15 * MINUTE
 _REST = 2 * (GRACE // timedelta(microseconds=1))
 _LONGEST = 48 * HOUR
+_PROMPT_KINDS = frozenset(
+    {"database.answer_lost", "database.refuses", "bus.duplicates", "bus.reorders", "clock.drift"}
+)
 _MOST_STEPS = 400_000
 
 
@@ -76,10 +79,12 @@ class Setup:
         only: The firings that are allowed; None: as chance has it.
         wishes: How many of the clients' wishes are made.
         has_watchdog: Whether there is one; without, bells alone must be enough.
+        is_prompt: Whether no fault makes a bell late, so that work must be taken at once.
         plan_limits: From how many tasks on a stage has several slots.
         bells: Most bells for a commit.
         deliveries: After how many deliveries a bell is a dead letter.
         claim_batch: Most tasks of a claim.
+        patience: How many seconds a worker waits for a lost database.
         workers: The lanes that each worker serves, a thread for each.
         latency: How often a step takes time.
         slowest: How long it then takes at most.
@@ -91,10 +96,12 @@ class Setup:
     only: frozenset[str] | None
     wishes: int
     has_watchdog: bool
+    is_prompt: bool
     plan_limits: PlanLimits
     bells: int
     deliveries: int
     claim_batch: int
+    patience: int
     workers: tuple[tuple[str, ...], ...]
     latency: float
     slowest: int
@@ -103,27 +110,31 @@ class Setup:
 def setup_of(seed: int, only: frozenset[str] | None = None, wishes: int = 1_000) -> Setup:
     """Return the setup of a seed, possibly cut down."""
     random = Random(f"setup {seed}")
-    has_watchdog = seed % 3 != 0
+    has_watchdog, is_prompt = seed % 3 != 0, seed % 9 == 0
     kinds = frozenset(
         kind.name for kind in FAULT_KINDS if random.random() < 0.4 and (has_watchdog or not kind.loses_bells)
     )
+    if is_prompt:
+        kinds = _PROMPT_KINDS
     pace = {"light": timedelta(milliseconds=2), "heavy": timedelta(seconds=1)}
     limits = PlanLimits(1, random.choice((2, 3)), pace) if seed % 2 else PlanLimits(256, 16, pace)
     threads = [tuple(random.choices(LANES, k=random.randint(1, 3))) for _ in range(random.randint(1, 3))]
     return Setup(
         seed=seed,
         kinds=kinds,
-        intensity=random.choice((0.3, 1, 1, 3)),
+        intensity=3 if is_prompt else random.choice((0.3, 1, 1, 3)),
         only=only,
         wishes=wishes,
         has_watchdog=has_watchdog,
+        is_prompt=is_prompt,
         plan_limits=limits,
-        bells=random.choice((1, 3, 20, 200)),
+        bells=200 if is_prompt else random.choice((1, 3, 20, 200)),
         deliveries=random.choice((2, 10)) if has_watchdog else 10,
         claim_batch=random.choice((1, 4, 50)),
+        patience=random.choice((3, 120)) if has_watchdog else 120,
         workers=(*threads, ("light", "heavy")),
         latency=random.choice((0.05, 0.2, 0.5)),
-        slowest=random.choice((10_000, 200_000, 5 * SECOND)),
+        slowest=10_000 if is_prompt else random.choice((10_000, 200_000, 5 * SECOND)),
     )
 
 
@@ -219,6 +230,7 @@ class World:
             parameters["if_exists"] = random.choice(("fail", "replace"))
             job_id = identity.job_id(job.job_type, job.identity_parameters(Order(**parameters)))
             at = int(random.random() ** 2 * 10 * MINUTE)
+            pause = random.choice((1, 3, 10)) * MINUTE
             for again in range(random.randint(1, 4)):
                 request = SubmitRequest(
                     job.job_type, parameters, random.randint(0, 9), rerun=again > 0 and random.random() < 0.5
@@ -227,7 +239,7 @@ class World:
                 if random.random() < 0.35:
                     later = at + int(random.random() ** 3 * 3 * MINUTE)
                     wishes.append((later, cancellation(lambda job_id=job_id: job_id)))
-                at += int(random.random() ** 2 * 10 * MINUTE)
+                at += int(random.random() ** 2 * pause)
         wishes.sort(key=lambda wish: wish[0])
         wishes = wishes[: self.setup.wishes]
         self._unmade = len(wishes)
@@ -438,14 +450,14 @@ class World:
 
 def _outage(world: World) -> None:
     world.database_down_until = world.scheduler.now + int(
-        world.faults.amount("database.outage", 1, 120) * SECOND
+        world.faults.amount("database.outage", 1, 300) * SECOND
     )
 
 
 def _partition(world: World) -> None:
     processes: list[Process] = [*world.workers, world.cleaner, world.front_end]
     process = processes[int(world.random.random() * len(processes))]
-    duration = int(world.faults.amount("database.partition", 1, 120) * SECOND)
+    duration = int(world.faults.amount("database.partition", 1, 300) * SECOND)
     process.cut_off_until = world.scheduler.now + duration
 
 
