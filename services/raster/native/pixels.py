@@ -21,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 
 _LOOK_EDGE: Final = 1024
 _LOOK_BYTES: Final = 64 * 2**20
+# numpy counts in integers of eight bytes, which for a whole window would take 256 MiB.
+_COUNTED_AT_ONCE: Final = 2**18
 
 
 @dataclass
@@ -150,10 +152,10 @@ class Presence:
         if not self._wanted or self._itemsize > 2 or self._present.all():
             return
         unsigned: Any = np.uint8 if self._itemsize == 1 else np.uint16
-        counts = np.bincount(
-            np.ascontiguousarray(pixels).view(unsigned).ravel(), minlength=len(self._present)
-        )
-        self._present |= counts > 0
+        values = np.ascontiguousarray(pixels).view(unsigned).ravel()
+        for start in range(0, values.size, _COUNTED_AT_ONCE):
+            part = values[start : start + _COUNTED_AT_ONCE]
+            self._present |= np.bincount(part, minlength=len(self._present)) > 0
 
     def unused(self, look: Look) -> int | None:
         """Return a value that no pixel has: below all, else above all, else between."""
