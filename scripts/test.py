@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from local.binaries import CHECKOUT, VENV
 
 # Kind of native library, and the directory of the tests that load it in their own process.
-NATIVE = {"raster": "tests/raster", "vector": "tests/vector"}
+NATIVE = {"raster": "tests/raster", "vector": "tests/vector", "tiles": "tests/tiles"}
 # These break a whole system of their own, for minutes, and come last.
 APART = {**NATIVE, "chaos": "tests/chaos"}
 _NOTHING_COLLECTED = 5

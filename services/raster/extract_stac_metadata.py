@@ -10,6 +10,7 @@ from core.handler import TaskContext, task_handler
 from core.json import JsonObject
 from services.raster.handover import PublishedCog, WrittenRaster
 from services.raster.models import BandDescription, CogDescription
+from services.stac.band_combinations import band_combinations
 from services.stac.collections import raster_collection
 from services.stac.items import build_raster_item
 from services.stac.models import (
@@ -26,6 +27,7 @@ from services.stac.models import (
     Statistics,
 )
 from services.stac.renders import default_renders
+from services.stac.spectral import name_bands
 
 _ASSETS = {"analysis": "data", "visualization": "visual", "archive": "archive"}
 
@@ -85,11 +87,13 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
     """Put what the job found out in the terms of the item's builder."""
     cogs = list(p.written.cogs.items())
     _, data = cogs[0]
-    assets = {"data": _asset(data)} | {
-        _ASSETS[tier]: _asset(cog, roles=("visual",) if tier == "visualization" else ("data",))
+    source_name = p.written.source.name
+    assets = {"data": _asset(data, source_name)} | {
+        _ASSETS[tier]: _asset(cog, source_name, ("visual",) if tier == "visualization" else ("data",))
         for tier, cog in cogs[1:]
     }
     description = data.description
+    combinations = band_combinations(assets["data"].bands)
     return RasterItem(
         collection_id=p.collection_id,
         item_id=p.item_id,
@@ -105,11 +109,12 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
         source=_source(p, context),
         acquired=_acquired(description),
         provenance=_provenance(p, context),
-        renders=default_renders(p.written.raster_type, assets["data"].bands),
+        renders=default_renders(p.written.raster_type, assets["data"].bands) | combinations.renders,
+        properties={"app:no_band_combinations": combinations.missing} if combinations.missing else {},
     )
 
 
-def _asset(cog: PublishedCog, roles: tuple[str, ...] = ("data",)) -> RasterAsset:
+def _asset(cog: PublishedCog, source_name: str, roles: tuple[str, ...] = ("data",)) -> RasterAsset:
     description = cog.description
     return RasterAsset(
         href=cog.url,
@@ -123,7 +128,7 @@ def _asset(cog: PublishedCog, roles: tuple[str, ...] = ("data",)) -> RasterAsset
             transform=tuple(description.proj_transform),
             bbox=description.proj_bbox,
         ),
-        bands=tuple(_band(band, description) for band in description.bands),
+        bands=name_bands([_band(band, description) for band in description.bands], [source_name]),
         gsd=description.gsd,
     )
 

@@ -106,6 +106,7 @@ def _band(band: Band) -> JsonObject:
             "raster:scale": _iffinite(band.scale),
             "raster:offset": _iffinite(band.offset),
             "eo:common_name": band.common_name,
+            "eo:center_wavelength": band.center_wavelength,
             "classification:classes": [_class(entry) for entry in band.classes] or None,
         }
     )

@@ -60,6 +60,7 @@ class Band(StacModel):
     Args:
         unit: Of the values after scale and offset.
         common_name: A name of the eo extension, e.g. ``red``.
+        center_wavelength: In micrometres.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Band(StacModel):
     offset: float | None = None
     statistics: Statistics | None = None
     common_name: str | None = None
+    center_wavelength: float | None = Field(default=None, gt=0)
     classes: tuple[PaletteClass, ...] = ()
 
 
