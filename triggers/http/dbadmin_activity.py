@@ -42,7 +42,7 @@ _IN_ALL = 10
 class FewQuery(Query):
     """How much is shown."""
 
-    limit: int = Field(default=20, ge=1, le=500, description="Most items.")
+    limit: int = Field(default=100, ge=1, le=1_000, description="Most items.")
 
 
 @resource.route(

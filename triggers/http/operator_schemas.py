@@ -9,6 +9,12 @@ from core.json import JsonObject
 from triggers.http.schemas import Answer, Pause
 
 
+class Whole(Answer):
+    """Base of lists that are answered whole, up to their limit."""
+
+    next: None = Field(default=None, description="Always null: such a list has one page.")
+
+
 class SchemaInList(Answer):
     """A schema of the app database."""
 
@@ -58,7 +64,7 @@ class Column(Answer):
     comment: str | None
 
 
-class Columns(Answer):
+class Columns(Whole):
     """A table's columns."""
 
     items: list[Column]
@@ -77,13 +83,13 @@ class Index(Answer):
     scans: int
 
 
-class Indexes(Answer):
+class Indexes(Whole):
     """A table's indexes."""
 
     items: list[Index]
 
 
-class TableSample(Answer):
+class TableSample(Whole):
     """A few rows of a table."""
 
     columns: list[str]
@@ -108,7 +114,7 @@ class RunningQuery(Answer):
     query: str = Field(description="Without the values in it.")
 
 
-class RunningQueries(Answer):
+class RunningQueries(Whole):
     """Sessions that are at work, the longest first."""
 
     items: list[RunningQuery]
@@ -127,7 +133,7 @@ class SlowQuery(Answer):
     temp_blocks_written: int
 
 
-class SlowQueries(Answer):
+class SlowQueries(Whole):
     """Statements by the time that they took in all."""
 
     available: bool
@@ -154,7 +160,7 @@ class LockWait(Answer):
     holder_query: str = Field(description="The last statement of the holder, not always the one that locked.")
 
 
-class LockWaits(Answer):
+class LockWaits(Whole):
     """Who waits for whom, the longest wait first."""
 
     items: list[LockWait]
@@ -172,7 +178,7 @@ class ConnectionGroup(Answer):
     longest_transaction_seconds: float | None
 
 
-class Connections(Answer):
+class Connections(Whole):
     """The server's sessions."""
 
     most: int
@@ -342,7 +348,7 @@ class QueueCounts(Answer):
     complete: bool = Field(description="False: there are more than were counted.")
 
 
-class Queues(Answer):
+class Queues(Whole):
     """The lanes' queues."""
 
     items: list[QueueCounts]
