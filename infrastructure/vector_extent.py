@@ -24,7 +24,7 @@ WITH whole AS (
                     / nullif(ST_YMax(whole.box) - ST_YMin(whole.box), 0))
 ), placed AS (
     SELECT CASE WHEN ST_SRID(box) = 4326 THEN box
-                ELSE ST_Transform(ST_Segmentize(box, greatest(ST_Perimeter(box) / 32, 1e-9)), 4326)
+                ELSE ST_Transform(ST_Segmentize(box, greatest(ST_Perimeter(box) / 256, 1e-9)), 4326)
            END AS box
       FROM cells
 ), shifted AS (

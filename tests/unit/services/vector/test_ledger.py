@@ -1,0 +1,107 @@
+"""Rows from the file to the table: none is lost in silence."""
+
+from typing import Any
+
+import pytest
+
+from core.errors import TaskFailed
+from core.ports.vectors import GeometryRules
+from services.vector.codes import GEOMETRY_EMPTY, ROWS_LOST
+from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
+from services.vector.ledger import Ledger
+from services.vector.models import ChunkFile, Dropped, GeometryOptions, PreparedVector, Quantize
+
+
+def dropped(count: int, *feature_ids: int) -> Dropped:
+    return Dropped(code=GEOMETRY_EMPTY.code, message="no point", count=count, feature_ids=list(feature_ids))
+
+
+def chunk(rows: int, **fields: Any) -> ChunkFile:
+    return ChunkFile(name="chunk_00000.parquet", rows=rows, nbytes=10, **fields)
+
+
+def prepared(rows_read: int, *chunks: ChunkFile, **fields: Any) -> PreparedVector:
+    given = {
+        "driver": "GPKG",
+        "layers": [],
+        "source_crs": "EPSG:4326",
+        "crs_source": "file",
+        "target_srid": 4326,
+        "columns": [],
+        "geometry_type": "Point",
+        "bbox": None,
+        "footprint": None,
+        "rows_read": rows_read,
+        "rows_prepared": sum(one.rows for one in chunks),
+        "repaired": {},
+        "dropped": [],
+        "findings": [],
+        "chunks": list(chunks),
+        "temporal": [],
+        "nbytes": 100,
+        "checksum": "1220" + "ab" * 32,
+        "seconds": {},
+    }
+    return PreparedVector.model_validate(given | fields)
+
+
+def loaded(rows: int, **fields: Any) -> LoadedChunk:
+    return LoadedChunk(rows=rows, replaced=0, nbytes=10, seconds=0.5, **fields)
+
+
+def test_rows_that_were_loaded_and_dropped_are_all_that_were_read() -> None:
+    ledger = Ledger(
+        prepared(12, chunk(5), chunk(5), dropped=[dropped(2, 1, 2)], repaired={"self_intersection": 3})
+    )
+
+    ledger.add(loaded(5, repaired={"linearised": 1}))
+    ledger.add(loaded(4, dropped=[dropped(1, 9)], repaired={"self_intersection": 1}))
+    ledger.check(9)
+
+    assert (ledger.rows, ledger.rows_dropped, ledger.nbytes) == (9, 3, 20)
+    assert dict(ledger.repaired) == {"self_intersection": 4, "linearised": 1}
+    assert list(ledger.dropped.values()) == [dropped(3, 1, 2, 9)]
+
+
+def test_of_each_reason_the_first_ten_features_are_named() -> None:
+    ledger = Ledger(prepared(30, dropped=[dropped(8, *range(8))]))
+
+    ledger.add(loaded(0, dropped=[dropped(8, *range(8, 16))]))
+
+    assert [(one.count, one.feature_ids) for one in ledger.dropped.values()] == [(16, list(range(10)))]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "counted"),
+    [([5, 5], 9), ([5, 5], 11), ([5], 5), ([5, 4], 9), ([5, 5, 1], 11)],
+    ids=["fewer in the table", "more in the table", "a chunk missing", "a row missing", "a chunk too many"],
+)
+def test_a_difference_is_an_error_with_its_numbers(chunks: list[int], counted: int) -> None:
+    ledger = Ledger(prepared(10, chunk(5), chunk(5)))
+    for rows in chunks:
+        ledger.add(loaded(rows))
+
+    with pytest.raises(TaskFailed) as caught:
+        ledger.check(counted)
+
+    assert caught.value.code == ROWS_LOST
+    assert f"the table has {counted}" in caught.value.message
+
+
+def test_equal_chunks_are_said_once() -> None:
+    chunks = [*[chunk(100)] * 1_000, chunk(7), chunk(100, sql_path=True, source_srid=3857)]
+
+    runs = chunk_runs(prepared(0, *chunks), GeometryOptions(quantize=Quantize(snap_to_grid=0.5)))
+
+    rules = GeometryRules(3857, None, 4326, "Point", grid=0.5)
+    assert runs == [
+        ChunkRun(count=1_000, rows=100),
+        ChunkRun(count=1, rows=7),
+        ChunkRun(count=1, rows=100, rules=rules),
+    ]
+
+
+def test_where_a_table_has_measures_every_row_passes_through_postgis() -> None:
+    [run] = chunk_runs(prepared(0, chunk(5), geometry_type="PointZM"), GeometryOptions(empty="drop"))
+
+    assert run.rules == GeometryRules(4326, None, 4326, "PointZM", keep_empty=True)
