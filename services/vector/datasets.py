@@ -16,6 +16,7 @@ from services.vector.codes import (
     ZIP_AMBIGUOUS,
     ZIP_WITHOUT_DATA,
 )
+from services.vector.completeness import refuse_cut_parts
 from services.vector.models import Driver, FileExtension, PrepareVector
 from services.vector.sniffing import EXPECTED, PACKED, check_extension, driver_of, is_archive, mismatch
 
@@ -77,6 +78,7 @@ def locate(request: PrepareVector, workspace: Path) -> Dataset:
         found = _single(path, request.file_extension)
     if found.path.suffix.lower() == ".tab":
         _refuse_tab_references(found.path)
+    refuse_cut_parts(found.path)
     return Dataset(_plainly_named(found.path), found.driver)
 
 

@@ -16,6 +16,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WESTERN: Final = "cp1252"
+# In which every byte is some character; cp1252 leaves five out.
+_ANY_BYTES: Final = "iso8859-1"
 # Language drivers of dBASE. Source: the table of the Shapefile C library, for what is still met.
 _LANGUAGES: Final = {
     0x01: "cp437",
@@ -51,8 +53,9 @@ def encoding_of(path: Path, given: str | None, findings: Findings) -> str:
             return name
     if decodes(path, "utf-8"):
         return "utf-8"
-    findings.add("warning", ENCODING_ASSUMED, f"the text is no UTF-8; it is taken as {_WESTERN}")
-    return _WESTERN
+    guess = _WESTERN if decodes(path, _WESTERN) else _ANY_BYTES
+    findings.add("warning", ENCODING_ASSUMED, f"the text is no UTF-8; it is taken as {guess}")
+    return guess
 
 
 def encoding_of_dbf(path: Path, given: str | None, findings: Findings) -> str:
@@ -72,8 +75,9 @@ def encoding_of_dbf(path: Path, given: str | None, findings: Findings) -> str:
     if decodes(path, "utf-8", start):
         return "utf-8"
     said = f"not the {named} that it says" if named else "no UTF-8"
-    findings.add("warning", ENCODING_ASSUMED, f"the text is {said}; it is taken as {_WESTERN}")
-    return _WESTERN
+    guess = _WESTERN if decodes(path, _WESTERN, start) else _ANY_BYTES
+    findings.add("warning", ENCODING_ASSUMED, f"the text is {said}; it is taken as {guess}")
+    return guess
 
 
 def _from_cpg(path: Path) -> str | None:

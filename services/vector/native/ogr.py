@@ -12,7 +12,7 @@ from pyogrio.raw import open_arrow
 
 from core.errors import TaskFailed
 from services.findings import Findings
-from services.vector.codes import LAYERS_DIFFER
+from services.vector.codes import LAYERS_DIFFER, TRUNCATED
 from services.vector.datasets import Dataset
 from services.vector.models import Driver, LayerSummary
 from services.vector.native.crs import OwnCrs
@@ -32,6 +32,8 @@ _USUAL_CRS: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq"})
 _DEGREES: Final = (None, "EPSG:4326", "EPSG:4979")
 # Opening one of these reads all of it, so that it is done once.
 _COSTLY: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq"})
+# Formats that say how many features they have, and end early without a word.
+_COUNTED: Final[frozenset[Driver]] = frozenset({"FlatGeobuf", "OpenFileGDB"})
 # With feature ids asked for, they come first; a field may have the same name.
 _FID_PLACE: Final = 0
 # Formats in which every time of a column may have a zone of its own, and those that mean UTC.
@@ -124,13 +126,25 @@ class OgrSource:
             times.report(self._findings)
 
     def _layer_batches(self, layer: _Layer, reader: pa.RecordBatchReader) -> Iterator[Batch]:
+        rows = 0
         while True:
             with self._reports.reading():
                 batch = next(reader, None)
             if batch is None:
-                return
+                break
+            rows += len(batch)
             self._ledger.read += len(batch)
             yield self._as_batch(batch, layer)
+        self._refuse_missing(layer, rows)
+
+    def _refuse_missing(self, layer: _Layer, rows: int) -> None:
+        """Refuse a layer that ends before all the features that it announces."""
+        announced = layer.summary.rows or 0
+        if self._dataset.driver in _COUNTED and rows < announced:
+            name = self._dataset.path.name
+            raise TaskFailed(
+                TRUNCATED, f"{name} announces {announced:,} features and has {rows:,}", file=name
+            )
 
     def _as_batch(self, batch: pa.RecordBatch, layer: _Layer) -> Batch:
         attributes = [self._column(batch, layer.places.get(field.name), field) for field in self._fields]

@@ -15,6 +15,7 @@ from services.vector.datasets import Dataset
 
 _TRUNCATED: Final = ("unterminated", "unexpected end", "unexpected eof", "truncated", "no element found")
 _MOST_WARNINGS: Final = 10
+# An IndexError is pyogrio's answer to a file without layers.
 _RAISED: Final = (
     DataSourceError,
     DataLayerError,
