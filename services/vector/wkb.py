@@ -41,8 +41,9 @@ NAMES: Final = {
 LAST_SIMPLE: Final = 7
 _LAST_SINGLE: Final = 3
 _MULTI: Final = {1: 4, 2: 5, 3: 6}
-#: What PostGIS makes of types that the fast path does not take; multi, for repair may split them.
-_LINEARISED: Final = {8: 5, 9: 5, 10: 6, 11: 5, 12: 6, 13: 5, 14: 6, 15: 6, 16: 6, 17: 6}
+#: What PostGIS makes of types that the fast path does not take; areas become multi, for repair may split
+#: them, which it does to no line and no point.
+_LINEARISED: Final = {3: 6, 8: 2, 9: 2, 10: 6, 11: 5, 12: 6, 13: 2, 14: 6, 15: 6, 16: 6, 17: 6}
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class TypeSet:
         for base in np.unique(found.base[found.base > 0]).tolist():
             rows = found.base == base
             simple = base <= LAST_SIMPLE and not bool(np.any(found.has_m[rows]))
-            self._bases.add(base if simple else _LINEARISED.get(base, _MULTI.get(base, base)))
+            self._bases.add(base if simple else _LINEARISED.get(base, base))
             # Triangles and surfaces have heights even where the header does not say so.
             self._has_z |= bool(np.any(found.has_z[rows]))
         self._has_m |= bool(np.any(found.has_m))

@@ -156,6 +156,15 @@ def test_curves_as_text_take_the_sql_path(desk: Desk) -> None:
     assert outcome.result.geometry_type == "GeometryZM"
 
 
+def test_a_file_of_measures_alone_is_prepared(desk: Desk) -> None:
+    desk.write("a.csv", csv_of("POINT M (1 2 3)", "POINT M (4 5 6)"))
+
+    outcome = desk.prepare("a.csv")
+
+    assert [(chunk.rows, chunk.sql_path) for chunk in outcome.result.chunks] == [(2, True)]
+    assert outcome.result.geometry_type == "PointM"
+
+
 def test_bad_rows_below_the_threshold_are_dropped_and_listed(desk: Desk) -> None:
     good = "1,2,a\n" * 40
     desk.write("a.csv", "lat,lon,t\n" + good + "x,2,b\n1,2\n95,2,c\n" + "3,4,d\n")

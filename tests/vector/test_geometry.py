@@ -137,7 +137,7 @@ def test_two_dimensions_leave_heights_and_measures_out(desk: Desk) -> None:
     kept = prepared(desk, "POINT Z (1 2 3)", "POINT M (1 2 3)", "POINT ZM (1 2 3 4)")
     flat = desk.prepare("a.gpkg", dimensions="2d")
 
-    assert kept.result.geometry_type == "MultiPointZM"
+    assert kept.result.geometry_type == "PointZM"
     assert (flat.result.geometry_type, flat.wkt) == ("Point", ["POINT (1 2)"] * 3)
     assert not any(chunk.sql_path for chunk in flat.result.chunks)
 

@@ -272,5 +272,9 @@ def _filled(values: pa.DoubleArray) -> NDArray[np.float64]:
 def _within_degrees(wkb: pa.BinaryArray) -> bool:
     simple = wkb.filter(pa.array(headers(wkb).is_simple))
     shapes = shapely.from_wkb(simple.to_numpy(zero_copy_only=False), on_invalid="ignore")
-    bounds = shapely.total_bounds(shapes[~shapely.is_missing(shapes)])
+    shapes = shapes[~shapely.is_missing(shapes)]
+    if not len(shapes):
+        # Nothing but measures, curves and surfaces, which only PostGIS reads: nothing speaks against it.
+        return True
+    bounds = shapely.total_bounds(shapes)
     return bool((np.abs(np.nan_to_num(bounds)) <= (*_MOST_DEGREES, *_MOST_DEGREES)).all())
