@@ -23,6 +23,8 @@ _PATH_PARAMETERS: Mapping[str, JsonObject] = {
     "schema": {"type": "string", "minLength": 1, "description": "Name of a schema."},
     "table": {"type": "string", "minLength": 1, "description": "A table with its schema: `geo.parcels`."},
     "queue": {"type": "string", "minLength": 1, "description": "Name of a queue of this app."},
+    "collection_id": {"type": "string", "minLength": 1, "description": "Id of a collection."},
+    "item_id": {"type": "string", "minLength": 1, "description": "Id of an item of the collection."},
     "job_type": {"type": "string", "description": "Name of a job type; `GET /jobs/types` lists them."},
 }
 _KEY: list[JsonObject] = [{"key_in_header": []}, {"key_in_query": []}]

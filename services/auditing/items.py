@@ -1,9 +1,8 @@
 """From the catalogue's side: is what items and collections say still so?"""
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
+from core.checksums import multihash
 from core.errors import NotFound
 from core.handler import TaskContext
 from core.json import JsonObject
@@ -13,9 +12,6 @@ from core.stac_extents import grow_extent, items_extent
 from services.auditing.models import Finding
 
 _TABLE = "postgis://"
-_CHUNK = 4 * 1024 * 1024
-# A multihash: the code of SHA-256, then its length, both in hexadecimal.
-_SHA256 = "1220"
 
 
 def audit_collection(
@@ -86,14 +82,11 @@ def _audit_blob(
 
 
 def _checksum(there: BlobProperties, context: TaskContext) -> str:
-    path: Path = context.download(there.ref, "asset", if_match=there.etag)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            context.check()
-            digest.update(chunk)
-    path.unlink()
-    return _SHA256 + digest.hexdigest()
+    path = context.download(there.ref, "asset", if_match=there.etag)
+    try:
+        return multihash(path)
+    finally:
+        path.unlink()
 
 
 def _audit_table(table: TableName, item: JsonObject, subject: str, context: TaskContext) -> Iterator[Finding]:

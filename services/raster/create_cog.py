@@ -1,14 +1,16 @@
 """The handler of ``create_cog``: write, check, describe and publish COGs."""
 
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel
 
+from core.checksums import multihash
 from core.handler import TaskContext, task_handler
 from core.ports.blobs import BlobRef, WriteOptions
 from services.findings import Finding
 from services.raster.fetching import fetch
-from services.raster.handover import PublishedCog, PublishedFile, RasterSource, WrittenRaster
+from services.raster.handover import PublishedCog, PublishedFile, RasterSource, StepTaken, WrittenRaster
 from services.raster.models import (
     CogDescription,
     CogWritten,
@@ -19,6 +21,7 @@ from services.raster.models import (
     WriteThumbnail,
 )
 from services.raster.tiers import JPEG_QUALITY, TIERS, OutputTier, Resampling
+from services.sensor_metadata import describe_sensor
 
 COG_MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -71,6 +74,9 @@ def create_cog(p: CreateCog, context: TaskContext) -> WrittenRaster:
         cogs=cogs,
         thumbnail=thumbnail,
         findings=findings,
+        source_checksum=multihash(context.workspace / path),
+        sensor=describe_sensor(p.report.tags),
+        step=StepTaken(task_id=context.task.task_id, completed_at=datetime.now(UTC)),
         software=cogs[tiers[0]].description.software,
     )
 

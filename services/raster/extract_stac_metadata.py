@@ -25,6 +25,7 @@ from services.stac.models import (
     RasterItem,
     SourceBlob,
     Statistics,
+    StepFile,
 )
 from services.stac.renders import default_renders
 from services.stac.spectral import name_bands
@@ -94,6 +95,7 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
     }
     description = data.description
     combinations = band_combinations(assets["data"].bands)
+    no_combinations = {"app:no_band_combinations": combinations.missing} if combinations.missing else {}
     return RasterItem(
         collection_id=p.collection_id,
         item_id=p.item_id,
@@ -110,7 +112,7 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
         acquired=_acquired(description),
         provenance=_provenance(p, context),
         renders=default_renders(p.written.raster_type, assets["data"].bands) | combinations.renders,
-        properties={"app:no_band_combinations": combinations.missing} if combinations.missing else {},
+        properties=p.written.sensor | no_combinations,
     )
 
 
@@ -159,6 +161,8 @@ def _source(p: ExtractStacMetadata, context: TaskContext) -> SourceBlob:
         href=context.blobs.url(source.ref),
         last_modified=source.last_modified or datetime.now(UTC),
         title=source.name,
+        nbytes=source.nbytes,
+        checksum=p.written.source_checksum,
     )
 
 
@@ -172,8 +176,9 @@ def _acquired(description: CogDescription) -> Acquisition | None:
 
 def _provenance(p: ExtractStacMetadata, context: TaskContext) -> Provenance:
     now = datetime.now(UTC)
-    source = context.blobs.url(p.written.source.ref)
-    outputs = tuple(cog.url for cog in p.written.cogs.values())
+    source = StepFile(href=context.blobs.url(p.written.source.ref), checksum=p.written.source_checksum)
+    outputs = tuple(StepFile(href=cog.url, checksum=cog.checksum) for cog in p.written.cogs.values())
+    task = context.task
     return Provenance(
         job_id=context.task.job_id,
         job_type=context.task.job_type,
@@ -181,7 +186,22 @@ def _provenance(p: ExtractStacMetadata, context: TaskContext) -> Provenance:
         processed_at=now,
         lineage="Validated, written as a Cloud Optimized GeoTIFF and catalogued.",
         history=(
-            ProcessingStep(name="create_cog", inputs=(source,), outputs=outputs, parameters=p.parameters),
-            ProcessingStep(name="extract_stac_metadata", inputs=outputs, completed_at=now),
+            ProcessingStep(
+                name="create_cog",
+                job_id=task.job_id,
+                task_id=p.written.step.task_id,
+                inputs=(source,),
+                outputs=outputs,
+                software=p.written.software,
+                parameters=p.parameters,
+                completed_at=p.written.step.completed_at,
+            ),
+            ProcessingStep(
+                name="extract_stac_metadata",
+                job_id=task.job_id,
+                task_id=task.task_id,
+                inputs=outputs,
+                completed_at=now,
+            ),
         ),
     )

@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel
 
+from core.json import JsonObject
 from core.ports.blobs import BlobRef
 from services.findings import Finding
 from services.raster.models import CogDescription, CogWritten, RasterReport
@@ -57,12 +58,27 @@ class ValidatedRaster(BaseModel):
     findings: list[Finding]
 
 
+class StepTaken(BaseModel):
+    """Which task did a step, and when it was done."""
+
+    task_id: str
+    completed_at: AwareDatetime
+
+
 class WrittenRaster(BaseModel):
-    """Result of ``create_cog``; the data asset's tier comes first."""
+    """Result of ``create_cog``; the data asset's tier comes first.
+
+    Args:
+        source_checksum: Multihash of the source.
+        sensor: Properties that its tags tell, see `services.sensor_metadata`.
+    """
 
     source: RasterSource
     raster_type: str
     cogs: dict[OutputTier, PublishedCog]
     thumbnail: PublishedFile
     findings: list[Finding]
+    source_checksum: str
+    sensor: JsonObject
+    step: StepTaken
     software: dict[str, str]

@@ -56,7 +56,7 @@ def _properties(raster: RasterItem) -> JsonObject:
         **time_properties(raster.acquired, raster.source),
         "title": raster.title,
         "description": raster.description,
-        "gsd": min(gsd, default=None),
+        "gsd": min(gsd, default=raster.properties.get("gsd")),
         **provenance_properties(raster.provenance),
         "renders": raster.renders or None,
     }

@@ -153,20 +153,31 @@ class Acquisition(StacModel):
         return self
 
 
+class StepFile(StacModel):
+    """What a step read or wrote: a file, or a table by its ``postgis://`` address."""
+
+    href: str = Field(min_length=1)
+    checksum: str | None = Field(default=None, pattern=MULTIHASH)
+
+
 class ProcessingStep(StacModel):
     """A step from the source to the item, for `stac:processing_history`.
 
     Args:
         name: The task's type, e.g. ``create_cog``.
-        inputs: Addresses of what was read.
-        outputs: Addresses of what was written.
+        inputs: What was read.
+        outputs: What was written.
+        software: Versions by name, if other than the item's.
         parameters: What decided the result.
     """
 
     name: str = Field(min_length=1)
     description: str | None = None
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    job_id: str | None = None
+    task_id: str | None = None
+    inputs: tuple[StepFile, ...] = ()
+    outputs: tuple[StepFile, ...] = ()
+    software: dict[str, str] = {}
     parameters: JsonObject = {}
     completed_at: AwareDatetime | None = None
 

@@ -37,6 +37,7 @@ def provenance_properties(provenance: Provenance) -> JsonObject:
         "processing:software": provenance.software or None,
         "processing:datetime": rfc3339(provenance.processed_at),
         "processing:lineage": provenance.lineage,
+        "processing:facility": "Terrane",
         "stac:processing_history": [_step(step) for step in provenance.history] or None,
     }
 
@@ -91,8 +92,11 @@ def _step(step: ProcessingStep) -> JsonObject:
         {
             "name": step.name,
             "description": step.description,
-            "inputs": list(step.inputs),
-            "outputs": list(step.outputs),
+            "job_id": step.job_id,
+            "task_id": step.task_id,
+            "inputs": [present(file.model_dump()) for file in step.inputs],
+            "outputs": [present(file.model_dump()) for file in step.outputs],
+            "software": step.software or None,
             "parameters": to_jsonable(step.parameters) or None,
             "completed_at": rfc3339(step.completed_at) if step.completed_at else None,
         }

@@ -15,6 +15,7 @@ from services.stac.models import (
     ProcessingStep,
     Provenance,
     SourceBlob,
+    StepFile,
     TableColumn,
     VectorItem,
 )
@@ -135,7 +136,11 @@ def _source(published: PublishedTable, context: TaskContext) -> SourceBlob:
 
 def _provenance(published: PublishedTable, parameters: JsonObject, context: TaskContext) -> Provenance:
     now = datetime.now(UTC)
-    source, table = context.blobs.url(published.chunks.source.ref), f"postgis://{published.table}"
+    source = StepFile(
+        href=context.blobs.url(published.chunks.source.ref), checksum=published.prepared.checksum
+    )
+    table = StepFile(href=f"postgis://{published.table}")
+    task = context.task
     return Provenance(
         job_id=context.task.job_id,
         job_type=context.task.job_type,
@@ -144,8 +149,18 @@ def _provenance(published: PublishedTable, parameters: JsonObject, context: Task
         lineage="Read, repaired, reprojected, loaded into PostGIS and catalogued.",
         history=(
             ProcessingStep(
-                name="process_vector_prepare", inputs=(source,), outputs=(table,), parameters=parameters
+                name="process_vector_prepare",
+                job_id=task.job_id,
+                inputs=(source,),
+                outputs=(table,),
+                parameters=parameters,
             ),
-            ProcessingStep(name="create_vector_stac", inputs=(table,), completed_at=now),
+            ProcessingStep(
+                name="create_vector_stac",
+                job_id=task.job_id,
+                task_id=task.task_id,
+                inputs=(table,),
+                completed_at=now,
+            ),
         ),
     )

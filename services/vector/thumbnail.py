@@ -1,10 +1,10 @@
 """A map of a loaded table: sampled from the database, drawn in a child, published beside the item."""
 
-import hashlib
 import math
 import struct
 from pathlib import Path
 
+from core.checksums import multihash
 from core.handler import TaskContext
 from core.ports.blobs import BlobRef, WriteOptions
 from core.ports.vectors import TableName
@@ -17,8 +17,6 @@ _SIZE = 512
 # More would cover one another on so few pixels.
 _MOST_GEOMETRIES = 20_000
 _SAMPLE = "sample.wkb"
-# What a multihash of SHA-256 begins with.
-_SHA_256 = "1220"
 
 
 def publish_thumbnail(context: TaskContext, staged: TableName, place: Place, target: BlobRef) -> FileInfo:
@@ -39,7 +37,7 @@ def publish_thumbnail(context: TaskContext, staged: TableName, place: Place, tar
         kind="vector",
     )
     picture = context.workspace / drawn.path
-    checksum = _SHA_256 + hashlib.sha256(picture.read_bytes()).hexdigest()
+    checksum = multihash(picture)
     blob = context.publish_blob(picture, target, WriteOptions(content_type="image/png"), checksum=checksum)
     return FileInfo(href=blob.url, nbytes=blob.nbytes, checksum=checksum)
 

@@ -1,5 +1,6 @@
 """A raster goes in through HTTP and comes out as a COG with a STAC item."""
 
+import hashlib
 import json
 import os
 import signal
@@ -53,6 +54,31 @@ def test_a_raster_becomes_a_cog_with_an_item(terrane: "RunningSystem") -> None:
     assert cog_bytes(terrane, "dem_cog.tif")[:4] in (b"II*\x00", b"II+\x00")
     assert item["assets"]["data"]["href"].endswith("/silver-cogs/dem_cog.tif")
     assert (again.status, again.body["created"]) == (200, False)
+
+
+def test_an_item_tells_what_it_was_made_of(terrane: "RunningSystem") -> None:
+    terrane.upload("acceptance/lineage.tif", SAMPLE.read_bytes())
+    receipt = terrane.submit(
+        "process_raster_v2", container_name="bronze-rasters", blob_name="acceptance/lineage.tif"
+    )
+    job = terrane.ended(receipt.body["job_id"])
+    result = job["result"]
+
+    answer = terrane.request("GET", f"/api/lineage/{result['collection_id']}/{result['item_id']}")
+    missing = terrane.request("GET", f"/api/lineage/{result['collection_id']}/no-such-item")
+
+    item = item_of(terrane, result)
+    assert_valid_item(item)
+    first, second = item["properties"]["stac:processing_history"]
+    source = hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
+    assert [file["checksum"] for file in first["inputs"]] == [f"1220{source}"]
+    assert first["outputs"] == second["inputs"]
+    assert first["outputs"][0]["checksum"] == item["assets"]["data"]["file:checksum"]
+    assert {first["job_id"], second["job_id"]} == {job["job_id"]}
+    steps = {activity["prov:label"] for activity in answer.body["activity"].values()}
+    assert steps == {"create_cog", "extract_stac_metadata"}
+    assert "GDAL" in {agent["prov:label"] for agent in answer.body["agent"].values()}
+    assert (missing.status, missing.body["code"]) == (404, "catalogue.item_missing")
 
 
 def test_a_place_that_another_job_owns_is_not_overwritten(terrane: "RunningSystem") -> None:

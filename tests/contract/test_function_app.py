@@ -71,6 +71,7 @@ ROUTES = {
     ("POST", "dbadmin/maintenance/cleanup", "admin"),
     ("GET", "dbadmin/zombie-tasks", "function"),
     ("GET", "dbadmin/unpublished", "function"),
+    ("GET", "lineage/{collection_id}/{item_id}", "function"),
     ("POST", "cleanup/run", "admin"),
     ("GET", "cleanup/status", "function"),
     ("GET", "cleanup/history", "function"),

@@ -14,6 +14,7 @@ from services.stac.models import (
     RasterItem,
     SourceBlob,
     Statistics,
+    StepFile,
 )
 
 STORE = "https://account.blob.core.windows.net"
@@ -68,8 +69,8 @@ def provenance(**fields: Any) -> Provenance:
     steps = (
         ProcessingStep(
             name="create_cog",
-            inputs=(f"{STORE}/bronze-rasters/dem/tile%2017.tif",),
-            outputs=(f"{STORE}/silver-cogs/dem/tile_17_cog.tif",),
+            inputs=(StepFile(href=f"{STORE}/bronze-rasters/dem/tile%2017.tif"),),
+            outputs=(StepFile(href=f"{STORE}/silver-cogs/dem/tile_17_cog.tif"),),
             parameters={"target_crs": "EPSG:32633", "output_tier": "analysis"},
             completed_at=PROCESSED_AT,
         ),

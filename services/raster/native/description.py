@@ -11,6 +11,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 
+from core.checksums import multihash
 from core.errors import TaskFailed
 from core.isolation import Child
 from services.raster.codes import COG_INVALID
@@ -26,7 +27,6 @@ from services.raster.native.acquisition import acquisition_time
 from services.raster.native.crs import crs_name
 from services.raster.native.footprint import footprint
 from services.raster.native.opening import open_source, workspace_file
-from services.raster.native.readback import multihash
 
 # Statistics that the writing left out are made from the overview nearest to this many pixels.
 _STATISTICS_EDGE: Final = 2048

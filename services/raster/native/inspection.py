@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_TAG_CHARACTERS: Final = 2000
 _MOST_TAGS: Final = 200
+_SENSOR_DOMAINS: Final = ("IMD", "IMAGERY")
 
 
 def inspect_raster(request: InspectRaster, child: Child) -> RasterReport:
@@ -142,7 +143,7 @@ def _facts(source: Source) -> dict[str, Any]:
         "descriptions": [text or None for text in dataset.descriptions],
         "tiers": suitable_tiers(source.dtype, dataset.count, has_alpha=source.alpha_band is not None),
         "compression": dataset.compression.value if dataset.compression else None,
-        "tags": _limited(dataset.tags()),
+        "tags": _limited(all_tags(dataset)),
         "acquired": acquisition_time(dataset),
     }
 
@@ -177,6 +178,14 @@ def _estimate(source: Source, grid: TargetGrid) -> OutputEstimate:
         required_disk_bytes=required_disk(_file_size(source.dataset), nbytes),
         reprojected=grid.reproject,
     )
+
+
+def all_tags(dataset: DatasetReader) -> dict[str, str]:
+    """Return the tags of the default domain, and those that sensors leave, under their domain's name."""
+    tags: dict[str, str] = dict(dataset.tags())
+    for domain in _SENSOR_DOMAINS:
+        tags |= {f"{domain}:{key}": value for key, value in dataset.tags(ns=domain).items()}
+    return tags
 
 
 def _limited(tags: Mapping[str, str]) -> dict[str, str]:

@@ -1,16 +1,14 @@
 """Open a COG that was just written and compare it with what was asked for."""
 
-import hashlib
 import math
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
 
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from core.checksums import multihash
 from core.errors import TaskFailed
 from services.findings import Findings
 from services.raster.codes import COG_INVALID
@@ -20,8 +18,6 @@ from services.raster.native.existing import passes_validation
 from services.raster.native.gdal_errors import GDAL_ERRORS
 from services.raster.native.writing import Writing
 from services.raster.tiers import BLOCK_SIZE, TIERS
-
-_SHA256_MULTIHASH: Final = "1220"
 
 
 def read_back(writing: Writing, findings: Findings) -> CogWritten:
@@ -37,12 +33,6 @@ def read_back(writing: Writing, findings: Findings) -> CogWritten:
         if differences := [*_differences(writing, dataset), *_decoding_errors(dataset)]:
             raise TaskFailed(COG_INVALID, "; ".join(differences), differences=differences)
         return _describe(writing, dataset, findings)
-
-
-def multihash(path: Path) -> str:
-    """Return the SHA-256 of a file as a multihash in hex."""
-    with path.open("rb") as file:
-        return _SHA256_MULTIHASH + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def validity_of(dataset: DatasetReader) -> Validity:

@@ -10,12 +10,12 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
+from core.checksums import multihash
 from core.errors import TaskFailed
 from core.isolation import Child
 from services.raster.codes import THUMBNAIL_EMPTY
 from services.raster.models import ThumbnailWritten, WriteThumbnail
 from services.raster.native.opening import open_source, workspace_file
-from services.raster.native.readback import multihash
 from services.raster.native.rendering import Colours, classes, relief, stretch
 from services.raster.tiers import RasterType
 

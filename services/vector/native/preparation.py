@@ -1,16 +1,14 @@
 """Read a stranger's vector file and write it as chunks that can be loaded."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from io import BufferedReader
-from typing import Final
 
 from pyproj import CRS
 
+from core.checksums import multihash_of
 from core.errors import TaskFailed
 from core.isolation import Child
 from services.findings import Findings
@@ -29,9 +27,6 @@ from services.vector.native.seconds import Seconds
 from services.vector.native.source import Batch, Source
 from services.vector.native.temporal import TemporalExtents
 
-# The multihash of SHA-256: its number and its length.
-_SHA256: Final = "1220"
-
 
 def prepare_vector(request: PrepareVector, child: Child) -> PreparedVector:
     """Write the rows of a file as chunks in the workspace, and say everything about them.
@@ -44,7 +39,7 @@ def prepare_vector(request: PrepareVector, child: Child) -> PreparedVector:
     path = workspace_file(child.workspace, request.path)
     # Opened before anything is renamed, and read beside the work.
     with path.open("rb") as file, ThreadPoolExecutor(1) as beside:
-        checksum = beside.submit(_checksum, file)
+        checksum = beside.submit(multihash_of, file)
         with seconds.of("open"):
             dataset = locate(request, child.workspace)
         with only(dataset.driver), ExitStack() as opened:
@@ -194,7 +189,3 @@ class Preparation:
         if len(source.layers) > 1:
             return source.layers
         return [layer.model_copy(update={"rows": self._ledger.read}) for layer in source.layers]
-
-
-def _checksum(file: BufferedReader) -> str:
-    return _SHA256 + hashlib.file_digest(file, "sha256").hexdigest()

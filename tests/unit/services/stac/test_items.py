@@ -81,12 +81,13 @@ def test_the_properties_say_who_made_it_when_and_with_what() -> None:
         "processing:software": {"GDAL": "3.10.3", "terrane": "0.1.0"},
         "processing:datetime": "2024-03-02T09:30:00Z",
         "processing:lineage": "Written as a Cloud Optimized GeoTIFF.",
+        "processing:facility": "Terrane",
     }
     assert history == [
         {
             "name": "create_cog",
-            "inputs": [f"{STORE}/bronze-rasters/dem/tile%2017.tif"],
-            "outputs": [f"{STORE}/silver-cogs/dem/tile_17_cog.tif"],
+            "inputs": [{"href": f"{STORE}/bronze-rasters/dem/tile%2017.tif"}],
+            "outputs": [{"href": f"{STORE}/silver-cogs/dem/tile_17_cog.tif"}],
             "parameters": {"target_crs": "EPSG:32633", "output_tier": "analysis"},
             "completed_at": "2024-03-02T09:30:00Z",
         }
