@@ -5,10 +5,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from core.handler import TaskContext
 
-_CHUNK = re.compile(r"chunk_\d{5,}\.parquet")
+#: How the names of chunks begin in the workspace.
+CHUNK_PREFIX: Final = "chunk_"
+_CHUNK = re.compile(CHUNK_PREFIX + r"\d{5,}\.parquet")
 _LOOK_EVERY_SECONDS = 0.1
 
 

@@ -10,7 +10,7 @@ from core.errors import TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.ports.vectors import NewTable, TableColumn, TableName
-from services.vector.chunk_uploads import ChunkUploads
+from services.vector.chunk_uploads import CHUNK_PREFIX, ChunkUploads
 from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
 from services.vector.handover import STAGING_SCHEMA, PreparedChunks, VectorSource, chunk_runs
 from services.vector.models import (
@@ -108,6 +108,9 @@ def _fetch(context: TaskContext, source: VectorSource) -> tuple[VectorSource, st
     properties = context.blobs.properties(source.ref)
     context.progress(0.01, f"fetching {source.ref}")
     name = PurePosixPath(source.name).name
+    if name.startswith(CHUNK_PREFIX):
+        # A chunk of another job may be a source; here it is none.
+        name = f"source_{name}"
     try:
         context.download(source.ref, name, if_match=properties.etag)
     except PreconditionFailed as error:
