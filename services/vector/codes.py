@@ -93,7 +93,8 @@ CRS_MISSING = ErrorCode(
 CRS_UNKNOWN = ErrorCode(
     "vector.crs_unknown",
     "The coordinate reference system is not known",
-    "Use a code that PROJ knows (EPSG:4326, ESRI:54009) or WKT 2.",
+    "Use a code that PROJ knows (EPSG:4326, ESRI:54009) or WKT 2; where the file's own is damaged, send it "
+    "without (a Shapefile without its .prj) and with `input_crs`.",
 )
 CRS_MISMATCH = ErrorCode(
     "vector.crs_mismatch",

@@ -11,6 +11,7 @@ import pyproj
 import pytest
 import shapely
 
+from services.vector.native.shapes import applied
 from tests.vector.desk import BOWTIE, SQUARE, Desk, Outcome
 
 SPIKE = "POLYGON ((0 0, 4 0, 4 4, 4 8, 4 4, 0 4, 0 0))"
@@ -315,3 +316,14 @@ def test_features_far_from_where_their_crs_is_used_are_told(desk: Desk) -> None:
     assert finding.code == "vector.extent_suspicious"
     assert "EPSG:25832 is made for Europe between 6" in finding.message
     assert "vector.extent_suspicious" not in prepared(desk, "POINT (500000 5400000)", crs="EPSG:25832").codes
+
+
+def test_what_geos_cannot_do_for_one_geometry_it_still_does_for_the_others() -> None:
+    def shifted(some: Any) -> Any:
+        if any(shape.geom_type == "LineString" for shape in some):
+            raise shapely.errors.GEOSException("no lines")
+        return shapely.transform(some, lambda xy: xy + 1)
+
+    made = applied(shifted, shapely.from_wkt(["POINT (1 2)", "LINESTRING (0 0, 1 1)", "POINT (3 4)"]))
+
+    assert [shape and shapely.to_wkt(shape) for shape in made] == ["POINT (2 3)", None, "POINT (4 5)"]

@@ -63,6 +63,19 @@ def test_a_shapefile_without_a_prj_needs_a_crs(desk: Desk) -> None:
     assert (outcome.result.source_crs, outcome.result.crs_source) == ("EPSG:3857", "input_crs")
 
 
+def test_a_damaged_prj_is_refused_by_what_it_is(desk: Desk) -> None:
+    folder = shapefile(desk)
+    projection = (folder / "a.prj").read_bytes()
+    (folder / "a.prj").write_bytes(projection.replace(b"WGS", b"W\xa8S", 1))
+    desk.zip("a.zip", folder.iterdir())
+
+    error = desk.refusal("a.zip")
+
+    assert error.code.code == "vector.crs_unknown"
+    assert error.message == "a.shp: its coordinate reference system cannot be read"
+    assert "without its .prj" in error.code.remedy
+
+
 def test_endings_in_capitals_are_the_same(desk: Desk) -> None:
     folder = shapefile(desk)
     for path in list(folder.iterdir()):

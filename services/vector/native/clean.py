@@ -45,19 +45,28 @@ def clean_rows(wkb: pa.BinaryArray, found: Headers, reprojection: Reprojection) 
     is_clean = coordinates.is_read
     if not is_clean.any():
         return CleanRows(is_clean, wkb, np.empty((len(wkb), 4)))
+    # Coordinates that are no numbers, or absurd ones, are found by what comes of them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        x, y, after = _checked(coordinates, found, reprojection, is_clean)
+    polygonal = is_clean & np.isin(found.base, POLYGONAL)
+    is_clean[polygonal] = _is_valid(wkb, polygonal)
+    moved = coordinates.with_coordinates(x, y) if reprojection.is_needed else wkb
+    return CleanRows(is_clean, moved, after.rows)
+
+
+def _checked(
+    coordinates: WkbCoordinates, found: Headers, reprojection: Reprojection, is_clean: Mask
+) -> tuple[Floats, Floats, "_Boxes"]:
+    """Take rows that need more out of `is_clean`; return coordinates and boxes in the target CRS."""
     before = _Boxes(coordinates, coordinates.x, coordinates.y)
-    with np.errstate(invalid="ignore"):
-        is_clean &= np.isfinite(before.rows).all(axis=1) & ~reprojection.is_out_of_range(before.rows)
+    is_clean &= np.isfinite(before.rows).all(axis=1) & ~reprojection.is_out_of_range(before.rows)
     is_clean &= ~_has_degenerate_line(coordinates, before) & ~_has_repeated_points(coordinates, found)
     x, y = reprojection.transform_arrays(coordinates.x, coordinates.y)
     after = _Boxes(coordinates, x, y) if reprojection.is_needed else before
     is_clean &= np.isfinite(after.rows).all(axis=1) & ~_has_wrong_ring(coordinates, x, y)
     if reprojection.target.is_geographic:
         is_clean &= ~_crosses_map(after.rows)
-    polygonal = is_clean & np.isin(found.base, POLYGONAL)
-    is_clean[polygonal] = _is_valid(wkb, polygonal)
-    moved = coordinates.with_coordinates(x, y) if reprojection.is_needed else wkb
-    return CleanRows(is_clean, moved, after.rows)
+    return x, y, after
 
 
 class _Boxes:
@@ -66,21 +75,13 @@ class _Boxes:
     def __init__(self, coordinates: WkbCoordinates, x: Floats, y: Floats) -> None:
         first, owner = coordinates.first, coordinates.runs.owner
         # A number that is none spreads to the box: minimum and maximum pass NaN on.
-        with np.errstate(invalid="ignore"):
-            self.runs = np.stack(
-                [
-                    np.minimum.reduceat(x, first),
-                    np.minimum.reduceat(y, first),
-                    np.maximum.reduceat(x, first),
-                    np.maximum.reduceat(y, first),
-                ],
-                axis=1,
-            )
-            self.rows = np.full((len(coordinates.is_read), 4), [np.inf, np.inf, -np.inf, -np.inf])
-            np.minimum.at(self.rows[:, 0], owner, self.runs[:, 0])
-            np.minimum.at(self.rows[:, 1], owner, self.runs[:, 1])
-            np.maximum.at(self.rows[:, 2], owner, self.runs[:, 2])
-            np.maximum.at(self.rows[:, 3], owner, self.runs[:, 3])
+        smallest, largest = np.minimum.reduceat, np.maximum.reduceat
+        self.runs = np.stack(
+            [smallest(x, first), smallest(y, first), largest(x, first), largest(y, first)], axis=1
+        )
+        self.rows = np.full((len(coordinates.is_read), 4), [np.inf, np.inf, -np.inf, -np.inf])
+        for side, outermost in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
+            outermost.at(self.rows[:, side], owner, self.runs[:, side])
 
 
 def _owners(coordinates: WkbCoordinates, runs: Mask) -> Mask:
@@ -91,8 +92,7 @@ def _owners(coordinates: WkbCoordinates, runs: Mask) -> Mask:
 
 def _crosses_map(bounds: Floats) -> Mask:
     """Tell which rows may jump from one edge of the map to the other."""
-    with np.errstate(invalid="ignore"):
-        crosses: Mask = (bounds[:, 2] - bounds[:, 0] > _HALF) | (bounds[:, 2] > _HALF)
+    crosses: Mask = (bounds[:, 2] - bounds[:, 0] > _HALF) | (bounds[:, 2] > _HALF)
     return crosses
 
 
@@ -119,15 +119,14 @@ def _has_wrong_ring(coordinates: WkbCoordinates, x: Floats, y: Floats) -> Mask:
     runs, first = coordinates.runs, coordinates.first
     if not runs.is_ring.any():
         return np.zeros(len(coordinates.is_read), np.bool_)
-    with np.errstate(invalid="ignore"):
-        # Far from the origin the products would lose the area in rounding.
-        dx, dy = x - np.repeat(x[first], runs.count), y - np.repeat(y[first], runs.count)
-        cross = np.zeros(len(x))
-        cross[:-1] = dx[:-1] * dy[1:] - dx[1:] * dy[:-1]
-        # What lies between the last point of a run and the first of the next is no edge.
-        cross[first[1:] - 1] = 0.0
-        area = np.add.reduceat(cross, first)
-        wrong = np.where(runs.is_hole, area >= 0, area <= 0)
+    # Far from the origin the products would lose the area in rounding.
+    dx, dy = x - np.repeat(x[first], runs.count), y - np.repeat(y[first], runs.count)
+    cross = np.zeros(len(x))
+    cross[:-1] = dx[:-1] * dy[1:] - dx[1:] * dy[:-1]
+    # What lies between the last point of a run and the first of the next is no edge.
+    cross[first[1:] - 1] = 0.0
+    area = np.add.reduceat(cross, first)
+    wrong = np.where(runs.is_hole, area >= 0, area <= 0)
     return _owners(coordinates, wrong & runs.is_ring)
 
 

@@ -20,7 +20,7 @@ from services.vector.native.envelopes import envelopes
 from services.vector.native.extent import Extent
 from services.vector.native.ledger import Ledger
 from services.vector.native.reprojection import Reprojection
-from services.vector.native.shapes import COLLECTION, Shapes, has_curves, read_shapes
+from services.vector.native.shapes import COLLECTION, Shapes, applied, has_curves, read_shapes
 from services.vector.native.source import Batch
 from services.vector.wkb import LAST_SIMPLE, Headers, TypeSet, headers
 
@@ -129,13 +129,19 @@ class GeometryPipeline:
     def _generalise(self, shapes: Shapes) -> None:
         were_empty = shapely.is_empty(shapes.geometries)
         if simplify := self._options.simplify:
-            shapes.geometries = shapely.simplify(
-                shapes.geometries, simplify.tolerance, preserve_topology=simplify.preserve_topology
+            shapes.geometries = applied(
+                lambda some: np.asarray(
+                    shapely.simplify(some, simplify.tolerance, preserve_topology=simplify.preserve_topology)
+                ),
+                shapes.geometries,
             )
         if quantize := self._options.quantize:
-            shapes.geometries = shapely.set_precision(shapes.geometries, quantize.snap_to_grid)
+            shapes.geometries = applied(
+                lambda some: np.asarray(shapely.set_precision(some, quantize.snap_to_grid)), shapes.geometries
+            )
         if simplify or quantize:
-            shapes.drop(shapely.is_empty(shapes.geometries) & ~were_empty, GEOMETRY_COLLAPSED)
+            lost = shapely.is_missing(shapes.geometries)
+            shapes.drop(lost | (shapely.is_empty(shapes.geometries) & ~were_empty), GEOMETRY_COLLAPSED)
 
     def _fast(self, shapes: Shapes, nulls: NDArray[np.intp], clean: CleanRows | None) -> PreparedRows:
         self.any_geometry |= bool(len(shapes))

@@ -10,7 +10,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from core.errors import TaskFailed
 from services.findings import Findings
-from services.vector.codes import READER_WARNING, TRUNCATED, UNREADABLE
+from services.vector.codes import CRS_UNKNOWN, READER_WARNING, TRUNCATED, UNREADABLE
 from services.vector.datasets import Dataset
 
 _TRUNCATED: Final = ("unterminated", "unexpected end", "unexpected eof", "truncated", "no element found")
@@ -54,6 +54,11 @@ class OgrReports:
                 yield
             except _RAISED as error:
                 raise self._unreadable(error) from error
+            except UnboundLocalError as error:
+                # What pyogrio trips over when OGR cannot write the CRS out.
+                name = self._dataset.path.name
+                message = f"{name}: its coordinate reference system cannot be read"
+                raise TaskFailed(CRS_UNKNOWN, message, file=name) from error
         for each in caught:
             self._note(self._cleaned(str(each.message)))
 

@@ -11,7 +11,7 @@ from shapely.geometry import MultiLineString, MultiPoint, MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from services.vector.codes import COORDINATES_NOT_FINITE, GEOMETRY_COLLAPSED
-from services.vector.native.shapes import COLLECTION, POLYGONAL, Shapes
+from services.vector.native.shapes import COLLECTION, POLYGONAL, Shapes, applied
 
 # Dimension by type number; a collection has any.
 _DIMENSION: Final = np.array([0, 1, 1, 2, 0, 1, 2, -1])
@@ -46,9 +46,16 @@ def make_valid(shapes: Shapes) -> None:
         return
     before = shapes.geometries[invalid]
     _count_reasons(shapes, before)
-    after = shapely.make_valid(before, method="structure", keep_collapsed=False)
-    shapes.replace(invalid, _with_types_of(after, before))
-    shapes.drop(shapely.is_empty(shapes.geometries) & invalid, GEOMETRY_COLLAPSED)
+    after = applied(_made_valid, before)
+    is_lost = shapely.is_missing(after)
+    after[~is_lost] = _with_types_of(after[~is_lost], before[~is_lost])
+    shapes.replace(invalid, after)
+    is_collapsed = (shapely.is_empty(shapes.geometries) & invalid) | shapely.is_missing(shapes.geometries)
+    shapes.drop(is_collapsed, GEOMETRY_COLLAPSED)
+
+
+def _made_valid(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    return np.asarray(shapely.make_valid(geometries, method="structure", keep_collapsed=False))
 
 
 def _count_reasons(shapes: Shapes, invalid: NDArray[np.object_]) -> None:
@@ -89,10 +96,15 @@ def remove_repeated_points(shapes: Shapes) -> None:
     suspects[np.searchsorted(np.cumsum(counts), repeated, side="right")] = True
     suspects &= np.isin(shapely.get_type_id(shapes.geometries), _LINEAR_OR_POLYGONAL)
     suspects &= ~shapely.has_z(shapes.geometries)
-    thinned = shapely.remove_repeated_points(shapes.geometries[suspects], 0.0)
+    thinned = applied(_without_repeated_points, shapes.geometries[suspects])
+    thinned = np.where(shapely.is_missing(thinned), shapes.geometries[suspects], thinned)
     fewer = shapely.get_num_coordinates(thinned) < counts[suspects]
     shapes.replace(suspects, thinned)
     shapes.ledger.repair("repeated_points", int(fewer.sum()))
+
+
+def _without_repeated_points(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    return np.asarray(shapely.remove_repeated_points(geometries, 0.0))
 
 
 def orient_rings(shapes: Shapes) -> None:
@@ -123,7 +135,8 @@ def _is_clockwise(polygons: NDArray[np.object_]) -> NDArray[np.bool_]:
     # Far from the origin the products would lose the area in rounding.
     x, y = (coordinates - np.repeat(coordinates[starts], counts[filled], axis=0)).T
     cross = np.zeros(len(x))
-    cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
-    cross[ends - 1] = 0.0
-    clockwise[filled] = np.add.reduceat(cross, starts) < 0
+    with np.errstate(invalid="ignore", over="ignore"):
+        cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
+        cross[ends - 1] = 0.0
+        clockwise[filled] = np.add.reduceat(cross, starts) < 0
     return clockwise

@@ -87,6 +87,26 @@ def read_shapes(
     return shapes
 
 
+def applied(
+    function: Callable[[NDArray[np.object_]], NDArray[np.object_]], geometries: NDArray[np.object_]
+) -> NDArray[np.object_]:
+    """Return what GEOS makes of geometries, and None for each of which it says that it cannot."""
+    try:
+        return function(geometries)
+    except shapely.errors.GEOSException:
+        return np.array([_applied_to_one(function, each) for each in geometries], dtype=object)
+
+
+def _applied_to_one(
+    function: Callable[[NDArray[np.object_]], NDArray[np.object_]], geometry: shapely.Geometry
+) -> shapely.Geometry | None:
+    try:
+        made: shapely.Geometry = function(np.array([geometry], dtype=object))[0]
+    except shapely.errors.GEOSException:
+        return None
+    return made
+
+
 def has_curves(collection: shapely.Geometry) -> bool:
     """Tell whether curves lie within a collection, whose header does not say so."""
     try:
