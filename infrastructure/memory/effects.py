@@ -126,11 +126,12 @@ class InMemoryEffects:
         self, task: ClaimedTask, artifact: Artifact, etag: str, nbytes: int, checksum: str | None
     ) -> None:
         """Record what was written."""
-        with self._state.locked():
+        with self._state.locked() as now:
             self._hold(task)
             row = self._find(artifact.kind, artifact.location, ("writing",))
             if row is not None and row.job_id == task.job_id:
                 row.etag, row.nbytes, row.checksum = etag, nbytes, checksum
+                row.updated_at = now
 
     def artifacts(self, job_id: str, revision: int) -> Sequence[ArtifactRecord]:
         """Return what a revision has reserved, written or published."""
@@ -146,11 +147,11 @@ class InMemoryEffects:
 
     def close_artifact(self, task: ClaimedTask, record: ArtifactRecord, state: str) -> None:
         """Say what became of an artifact."""
-        with self._state.locked():
+        with self._state.locked() as now:
             self._hold(task)
             row = self._find(record.kind, record.location, ("writing",))
             if row is not None and (row.job_id, row.revision) == (record.job_id, record.revision):
-                row.state = state
+                row.become(state, now)
 
     def _hold(self, claim: ClaimedTask) -> None:
         task = self._state.tasks[claim.task_id]
@@ -164,6 +165,7 @@ class InMemoryEffects:
         return None
 
     def _publish(self, task: ClaimedTask) -> None:
+        now = self._state.clock.now()
         for row in self._state.artifacts:
             mine = (row.job_id, row.revision) == (task.job_id, task.revision)
             # Items and tables are written in this very transaction: their reservations are all there is.
@@ -172,10 +174,11 @@ class InMemoryEffects:
                 continue
             former = self._find(row.kind, row.location, ("live",))
             if former is not None:
-                former.state = "deleted"
+                former.become("deleted", now)
                 if former.job_id != row.job_id:
-                    self._state.jobs[former.job_id].superseded_by = row.job_id
-            row.state = "live"
+                    superseded = self._state.jobs[former.job_id]
+                    superseded.superseded_by, superseded.updated_at = row.job_id, now
+            row.become("live", now)
 
 
 def _is_of(row: ArtifactRow | None, task: ClaimedTask) -> bool:

@@ -168,6 +168,7 @@ class InMemoryJobRepository:
 
     def _reserve(self, job: NewJob, revision: int) -> ArtifactRow | None:
         """Reserve every location, or none; return what another job has."""
+        now = self._state.clock.now()
         places = {(place.kind, place.name) for place in job.reservations}
         taken = [row for row in self._state.artifacts if (row.kind, row.location) in places]
         for row in sorted(taken, key=lambda row: (row.kind, row.location)):
@@ -176,10 +177,10 @@ class InMemoryJobRepository:
                 return row
         mine = [row for row in taken if row.state in _CLAIMANT]
         for row in mine:
-            row.revision = revision
+            row.revision, row.updated_at = revision, now
         for kind, location in sorted(places - {(row.kind, row.location) for row in mine}):
             self._state.artifacts.append(
-                ArtifactRow(kind, location, job.job_id, revision, "published", "reserved")
+                ArtifactRow(kind, location, job.job_id, revision, "published", "reserved", updated_at=now)
             )
         return None
 

@@ -92,7 +92,7 @@ class InMemoryMending:
                 if row.state == "reserved" and over and job.updated_at < now - age:
                     if len(released) == limit:
                         break
-                    row.state = "released"
+                    row.become("released", now)
                     released.append(row.location)
             return released
 

@@ -131,6 +131,10 @@ class ArtifactRow:
     etag: str | None = None
     updated_at: datetime | None = None
 
+    def become(self, state: str, now: datetime) -> None:
+        """Change the artifact's state."""
+        self.state, self.updated_at = state, now
+
 
 @dataclass
 class EngineRow:

@@ -264,7 +264,7 @@ class EngineState:
         mine = [row for row in self.artifacts if (row.job_id, row.revision) == (job.job_id, job.revision)]
         for row in mine:
             if row.state == "reserved":
-                row.state = "released"
+                row.become("released", self.clock.now())
         dirty = job.has_intermediates or any(row.state == "writing" for row in mine)
         self.move_job(job, status)
         job.result, job.error, job.completed_at = result, error, self.clock.now()

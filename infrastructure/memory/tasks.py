@@ -43,7 +43,7 @@ class InMemoryTaskRepository:
             for task in picked:
                 self._take(task, request, now)
             if picked:
-                self._state.lanes[request.lane].last_claim_at = now
+                self._note_claim(request.lane, now)
             return [self._claimed(task, now) for task in picked]
 
     def claimed(self, request: ClaimRequest) -> Sequence[ClaimedTask]:
@@ -220,6 +220,12 @@ class InMemoryTaskRepository:
             self._state.move_job(job, JobStatus.PROCESSING)
             job.started_at = job.started_at or now
             self._state.note(job, "job", "processing")
+
+    def _note_claim(self, lane: str, now: datetime) -> None:
+        """Write down that the lane is alive, at most once a second."""
+        row = self._state.lanes[lane]
+        if row.last_claim_at is None or row.last_claim_at < now - _SECOND:
+            row.last_claim_at = now
 
     def _claimed(self, task: TaskRow, now: datetime) -> ClaimedTask:
         job = self._state.jobs[task.job_id]

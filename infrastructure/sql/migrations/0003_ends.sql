@@ -64,6 +64,7 @@ BEGIN
                     WHEN t.ended_fence = e.fence THEN 'already'
                     ELSE 'lost' END,
                CASE WHEN t.ended_fence = e.fence THEN t.ended_outcome
+                    WHEN t.fence <> e.fence OR t.completed_at IS NOT NULL THEN e.outcome
                     ELSE app.decide_end_v1(t, e.outcome, j.stop_to IS NOT NULL AND t.kind <> 'cleanup',
                                            p_max_rescues) END,
                e.result, e.error, e.delay, t.worker, t.claimed_at)::app.task_end
