@@ -167,8 +167,8 @@ def schema_allowed(
     return None
 
 
-@register_validator("table_free")
-def table_free(
+@register_validator("table_not_exists")
+def table_not_exists(
     resources: Resources, values: Mapping[str, Any], check: ResourceCheck
 ) -> ResourceViolation | None:
     """Demand that no table stands there that no job owns, or that it may be replaced.
@@ -243,7 +243,7 @@ ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     stac_item_exists,
     stac_collection_exists,
     schema_allowed,
-    table_free,
+    table_not_exists,
     stac_items_exist,
     published_table_exists,
     unpublished_exists,

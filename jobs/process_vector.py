@@ -37,7 +37,7 @@ class ProcessVectorJob(JobBaseMixin):
             {"container_parameter": "container_name", "max_mb_setting": "VECTOR_MAX_FILE_SIZE_MB"},
         ),
         ResourceCheck("schema_allowed", "schema"),
-        ResourceCheck("table_free", "table_name", {"schema_parameter": "schema"}),
+        ResourceCheck("table_not_exists", "table_name", {"schema_parameter": "schema"}),
         ResourceCheck("container_exists", "output_container"),
     )
     intermediate_blobs: ClassVar = (PrefixTemplate("rmhazuregeotemp", "temp/vector_etl/{job_id}/"),)

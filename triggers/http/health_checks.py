@@ -57,7 +57,8 @@ def _bus(parts: App) -> Facts:
 
 def _storage(parts: App) -> Facts:
     zones = parts.settings.storage
-    names = (zones.bronze_rasters, zones.silver_cogs, zones.silver_mosaicjson, zones.temp)
+    sources = (zones.bronze_rasters, zones.bronze_vectors)
+    names = (*sources, zones.silver_cogs, zones.silver_mosaicjson, zones.silver_vectors, zones.temp)
     missing = [name for name in names if not parts.blobs.container_exists(name)]
     if missing:
         detail = f"Containers that do not exist: {', '.join(missing)}."

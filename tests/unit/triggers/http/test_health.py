@@ -59,7 +59,9 @@ def test_readiness_is_remembered_for_a_while(client: Client, terrane: MemoryApp)
 
 
 def test_every_component_is_shown_with_version_and_latency(client: Client, terrane: MemoryApp) -> None:
-    for container in ("bronze-rasters", "silver-cogs", "silver-mosaicjson", "rmhazuregeotemp"):
+    zones = terrane.app.settings.storage
+    sources = (zones.bronze_rasters, zones.bronze_vectors)
+    for container in (*sources, zones.silver_cogs, zones.silver_mosaicjson, zones.silver_vectors, zones.temp):
         terrane.blobs.ensure_container(container)
 
     answer = client.get("/api/health").json
