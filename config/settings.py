@@ -182,6 +182,11 @@ class CatalogueSettings(BaseSettings):
     transactions: bool = Field(
         default=False, description="Whether the STAC API takes collections and items; needs a key always."
     )
+    country_table: str = Field(
+        default="app.countries",
+        pattern=r"^([^.]+\.[^.]+)?$",
+        description="Table with `iso3` and `geom`, as schema.table, for `geo:iso3`; empty: no countries.",
+    )
     api_pool_size: int = Field(
         default=2, ge=1, le=50, description="Most pooled connections of each reading API in a process."
     )

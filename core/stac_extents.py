@@ -7,7 +7,7 @@ from typing import Any
 
 from core import codes
 from core.errors import TaskFailed
-from core.json import JsonObject
+from core.json import JsonObject, rfc3339
 from core.ports.catalogue import UNKNOWN_EXTENT
 
 _FULL_CIRCLE = 360.0
@@ -45,6 +45,33 @@ def grow_extent(extent: JsonObject, other: JsonObject) -> JsonObject:
     return extent | {
         "spatial": extent["spatial"] | {"bbox": [bbox, *boxes[1:]]},
         "temporal": extent["temporal"] | {"interval": [interval, *intervals[1:]]},
+    }
+
+
+def bounds_extent(row: JsonObject) -> JsonObject:
+    """Return the extent of a row of ``bbox`` and the times ``starts`` and ``ends``."""
+    interval = [rfc3339(row["starts"]), rfc3339(row["ends"])]
+    return {"spatial": {"bbox": [_flat(row["bbox"])]}, "temporal": {"interval": [interval]}}
+
+
+def reaches_edge(part: JsonObject, whole: JsonObject) -> bool:
+    """Return whether an extent may be one of those that make another as large as it is."""
+    if _is_unknown(whole):
+        return False
+    box, outer = _flat(part["spatial"]["bbox"][0]), _flat(whole["spatial"]["bbox"][0])
+    times, span = part["temporal"]["interval"][0], whole["temporal"]["interval"][0]
+    return any(abs(one - other) <= _TOLERANCE for one, other in zip(box, outer, strict=True)) or any(
+        None not in (one, other) and datetime.fromisoformat(one) == datetime.fromisoformat(other)
+        for one, other in zip(times, span, strict=True)
+    )
+
+
+def replace_extent(extent: JsonObject, measured: JsonObject) -> JsonObject:
+    """Return an extent whose first box and interval are those that were measured."""
+    boxes, intervals = extent["spatial"]["bbox"], extent["temporal"]["interval"]
+    return extent | {
+        "spatial": extent["spatial"] | {"bbox": [measured["spatial"]["bbox"][0], *boxes[1:]]},
+        "temporal": extent["temporal"] | {"interval": [measured["temporal"]["interval"][0], *intervals[1:]]},
     }
 
 

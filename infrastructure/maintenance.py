@@ -19,6 +19,7 @@ from core.json import JsonObject
 from core.ports.blobs import BlobRef, BlobStore, WriteOptions
 from infrastructure import migrations
 from infrastructure.archive import read_archive, table_exists, write_archive
+from infrastructure.countries import install_countries
 from infrastructure.database import Connection, Database
 from infrastructure.pgstac_bootstrap import PgStacBootstrap
 from infrastructure.sql import load
@@ -167,6 +168,7 @@ class _Run:
             with self.step("migrate"):
                 migrations.forget(self._connection)
                 migrations.migrate(self._connection)
+                install_countries(self._connection)
         if "pgstac" in self._schemas:
             with self.step("install pgstac"):
                 self._parts.bootstrap.install_within(self._connection, self._parts.collections)

@@ -1,6 +1,6 @@
 """The catalogue in pgSTAC."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -10,8 +10,15 @@ from config.defaults import STACDefaults
 from core import codes
 from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject
-from core.ports.catalogue import Reference
-from core.stac_extents import grow_extent, items_extent
+from core.ports.catalogue import UNKNOWN_EXTENT, Reference
+from core.stac_extents import (
+    bounds_extent,
+    grow_extent,
+    items_extent,
+    reaches_edge,
+    replace_extent,
+)
+from infrastructure.countries import COUNTRIES, CountryFinder
 from infrastructure.database import Connection, Database
 from infrastructure.sql import load
 
@@ -34,13 +41,18 @@ class PgStacRepository:
     Args:
         database: The app database.
         system_collections: Ids of the collections that are never deleted.
+        countries: Adds the countries to items that are written; None adds none.
     """
 
     def __init__(
-        self, database: Database, system_collections: Sequence[str] = STACDefaults.SYSTEM_COLLECTIONS
+        self,
+        database: Database,
+        system_collections: Sequence[str] = STACDefaults.SYSTEM_COLLECTIONS,
+        countries: CountryFinder | None = None,
     ) -> None:
         self._database = database
         self._system_collections = frozenset(system_collections)
+        self._countries = countries
 
     def get_collection(self, collection_id: str) -> JsonObject | None:
         """Return a collection as it was written, its extent grown, or None."""
@@ -98,7 +110,7 @@ class PgStacRepository:
 
     def within(self, connection: Connection) -> "PgStacTransaction":
         """Return a writer whose changes come and go with the caller's open transaction."""
-        return PgStacTransaction(connection, self._system_collections)
+        return PgStacTransaction(connection, self._system_collections, self._countries)
 
 
 class PgStacTransaction:
@@ -113,11 +125,18 @@ class PgStacTransaction:
     Args:
         connection: A connection in an open transaction, READ COMMITTED.
         system_collections: Ids of the collections that are never deleted.
+        countries: Adds the countries to items that are written; None adds none.
     """
 
-    def __init__(self, connection: Connection, system_collections: frozenset[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        system_collections: frozenset[str],
+        countries: CountryFinder | None = None,
+    ) -> None:
         self._connection = connection
         self._system_collections = system_collections
+        self._countries = countries
 
     def ensure_collection(self, collection: JsonObject) -> bool:
         """Create the collection and its partition unless they exist.
@@ -149,21 +168,27 @@ class PgStacTransaction:
             )
 
     def upsert_items(self, items: Sequence[JsonObject]) -> None:
-        """Insert items, each replacing one of its id in its collection, and grow the extents."""
+        """Insert items, each replacing one of its id in its collection, and keep the extents true."""
         if not items:
             return
+        written = self._countries.with_countries(self._connection, items) if self._countries else items
         by_collection: dict[str, list[JsonObject]] = {}
-        for item in items:
+        for item in written:
             by_collection.setdefault(item["collection"], []).append(item)
         grown_by = {key: items_extent(group) for key, group in sorted(by_collection.items())}
         self._lock(sorted(by_collection))
+        replaced = self._bounds(by_collection)
         names = ", ".join(f"{item['collection']}/{item['id']}" for item in items[:3])
-        parameters = {"items": Jsonb(list(items)), "collection_ids": list(by_collection)}
+        parameters = {"items": Jsonb(list(written)), "collection_ids": list(by_collection)}
         with _refused(f"{len(items)} items ({names})"):
             row = self._connection.execute(_QUERIES["upsert_items"], parameters).fetchone()
-        extents = row["extents"] if row else {}
+        known = row["known"] if row else {}
         for collection_id, extent in grown_by.items():
-            self._grow(collection_id, extents[collection_id], extent)
+            before = known[collection_id]
+            self._grow(collection_id, before["extent"], extent)
+            beyond = [one for one in replaced.get(collection_id, []) if grow_extent(extent, one) != extent]
+            self._shrink(collection_id, before["extent"], beyond)
+            self._summarise(collection_id, before["countries"], by_collection[collection_id])
 
     def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
         """Return an item as this transaction would leave it, or None."""
@@ -172,10 +197,13 @@ class PgStacTransaction:
         return row["content"] if row else None
 
     def delete_items(self, collection_id: str, item_ids: Sequence[str]) -> Sequence[str]:
-        """Delete items in one statement; the collection's extent stays as it is."""
+        """Delete items in one statement, and keep the extent true."""
         self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})
         parameters = {"collection_id": collection_id, "item_ids": list(item_ids)}
-        rows = self._connection.execute(_QUERIES["delete_items"], parameters)
+        rows = self._connection.execute(_QUERIES["delete_items"], parameters).fetchall()
+        collection = self._connection.execute(_QUERIES["get_collection"], parameters).fetchone()
+        if collection is not None:
+            self._shrink(collection_id, collection["content"]["extent"], [bounds_extent(row) for row in rows])
         return sorted(row["id"] for row in rows)
 
     def exclude_creators(self) -> None:
@@ -209,6 +237,37 @@ class PgStacTransaction:
                 raise NotFound(
                     codes.CATALOGUE_COLLECTION_MISSING, f"collection {collection_id} does not exist"
                 )
+
+    def _bounds(self, items: Mapping[str, Sequence[JsonObject]]) -> dict[str, list[JsonObject]]:
+        """Return the extents of the items that are about to be replaced, by collection."""
+        found: dict[str, list[JsonObject]] = {}
+        for collection_id, group in items.items():
+            parameters = {"collection_id": collection_id, "item_ids": [item["id"] for item in group]}
+            for row in self._connection.execute(_QUERIES["item_bounds"], parameters):
+                found.setdefault(collection_id, []).append(bounds_extent(row))
+        return found
+
+    def _shrink(self, collection_id: str, extent: JsonObject, gone: Sequence[JsonObject]) -> None:
+        """Measure a collection anew if what has gone from it reached to its edge."""
+        if not any(reaches_edge(one, extent) for one in gone):
+            return
+        row = self._connection.execute(
+            _QUERIES["measure_extent"], {"collection_id": collection_id}
+        ).fetchone()
+        # A circle has no edge at which to begin to measure: across the antimeridian it only grows.
+        if row is None or row["crosses"]:
+            return
+        measured = bounds_extent(row) if row["items"] else UNKNOWN_EXTENT
+        true = replace_extent(extent, measured)
+        if true != extent:
+            parameters = {"collection_id": collection_id, "extent": Jsonb(true)}
+            self._connection.execute(_QUERIES["set_extent"], parameters)
+
+    def _summarise(self, collection_id: str, before: Sequence[str], items: Sequence[JsonObject]) -> None:
+        countries = set(before).union(*(item["properties"].get(COUNTRIES, ()) for item in items))
+        if countries != set(before):
+            parameters = {"collection_id": collection_id, "countries": Jsonb(sorted(countries))}
+            self._connection.execute(_QUERIES["set_countries"], parameters)
 
     def _grow(self, collection_id: str, before: JsonObject, by: JsonObject) -> None:
         grown = grow_extent(before, by)

@@ -47,7 +47,7 @@ def _assert_valid(document: JsonObject, core: str) -> None:
     for schema in (core, *document.get("stac_extensions", [])):
         _assert_no_errors(document, schema)
     # Prefixes of our own, and the name that the seed gave to the history, belong to no extension.
-    own = {"app", "stac"}
+    own = {"app", "geo", "stac"}
     listed = {uri.split("/")[3] for uri in document.get("stac_extensions", [])}
     used = {_EXTENSION_OF.get(prefix, prefix) for prefix in _prefixes(document)} - own
     assert used == listed, f"listed {sorted(listed)}, used {sorted(used)}"

@@ -50,6 +50,7 @@ from core.watchdog import TaskWatchdog
 from infrastructure.bell_receiver import BellReceiver
 from infrastructure.blob_store import AzureBlobStore
 from infrastructure.clock import SystemChance, SystemClock
+from infrastructure.countries import CountryFinder
 from infrastructure.credentials import azure_credential, database_password
 from infrastructure.database import Database
 from infrastructure.diagnostics import PostgresDiagnostics
@@ -179,7 +180,8 @@ class App:
     @part
     def catalogue(self) -> PgStacRepository:
         """Return the catalogue."""
-        return PgStacRepository(self.database)
+        table = self.settings.catalogue.country_table
+        return PgStacRepository(self.database, countries=CountryFinder(table) if table else None)
 
     @part
     def vector_tables(self) -> VectorStore:

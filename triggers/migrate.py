@@ -9,6 +9,7 @@ import sys
 
 from config.defaults import STACDefaults
 from config.settings import DatabaseSettings
+from infrastructure.countries import install_countries
 from infrastructure.credentials import database_password
 from infrastructure.database import Database
 from infrastructure.features_bootstrap import install_features
@@ -26,6 +27,7 @@ def main() -> int:
     database = Database(settings, database_password(settings), "terrane migrate")
     with database.connection() as connection:
         applied = migrate(connection)
+        install_countries(connection)
     version = PgStacBootstrap(database, APP_ROLE).install(system_collections(STACDefaults.SYSTEM_COLLECTIONS))
     install_features(database, APP_ROLE)
     database.close()

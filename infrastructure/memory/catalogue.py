@@ -10,8 +10,8 @@ from config.defaults import STACDefaults
 from core import codes
 from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject, to_jsonable
-from core.ports.catalogue import Reference
-from core.stac_extents import grow_extent, items_extent
+from core.ports.catalogue import UNKNOWN_EXTENT, Reference
+from core.stac_extents import grow_extent, items_extent, reaches_edge, replace_extent
 
 
 @dataclass
@@ -143,7 +143,7 @@ class InMemoryCatalogueTransaction:
         return copy.deepcopy(self._state.items.get((collection_id, item_id)))
 
     def delete_items(self, collection_id: str, item_ids: Sequence[str]) -> Sequence[str]:
-        """Delete items; the collection's extent stays as it is."""
+        """Delete items, and keep the collection's extent true."""
         gone = [item_id for item_id in item_ids if self._do(_deletion(collection_id, item_id)) is not None]
         return sorted(gone)
 
@@ -163,7 +163,24 @@ class InMemoryCatalogueTransaction:
 
 
 def _deletion(collection_id: str, item_id: str) -> Callable[[_State], object]:
-    return lambda state: state.items.pop((collection_id, item_id), None)
+    def delete(state: _State) -> object:
+        gone = state.items.pop((collection_id, item_id), None)
+        if gone is not None:
+            _shrink(state, collection_id, gone)
+        return gone
+
+    return delete
+
+
+def _shrink(state: _State, collection_id: str, gone: JsonObject) -> None:
+    collection = state.collections.get(collection_id)
+    if collection is None or not reaches_edge(items_extent([gone]), collection["extent"]):
+        return
+    left = [item for key, item in state.items.items() if key[0] == collection_id]
+    if any(item["bbox"][0] > item["bbox"][len(item["bbox"]) // 2] for item in left):
+        return
+    extent = replace_extent(collection["extent"], items_extent(left) if left else UNKNOWN_EXTENT)
+    state.collections[collection_id] = collection | {"extent": extent}
 
 
 def _ensure(state: _State, collection: JsonObject) -> bool:
@@ -187,7 +204,10 @@ def _upsert(state: _State, items: Sequence[JsonObject]) -> None:
             )
         extent = grow_extent(collection["extent"], items_extent([item]))
         state.collections[collection["id"]] = collection | {"extent": extent}
+        replaced = state.items.get((item["collection"], item["id"]))
         state.items[item["collection"], item["id"]] = item
+        if replaced is not None:
+            _shrink(state, collection["id"], replaced)
 
 
 def _delete_if_empty(state: _State, collection_id: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from core import codes
 from core.errors import NotFound, TaskFailed
 from core.json import JsonObject
-from core.ports.catalogue import CatalogueWriter
+from core.ports.catalogue import UNKNOWN_EXTENT, CatalogueWriter
 from tests.factories.catalogue import SYSTEM, Catalogue, memory_catalogue, pgstac_catalogue
 from tests.factories.stac import collection, item
 
@@ -144,7 +144,7 @@ def test_a_replaced_collection_keeps_the_extent_of_its_items(catalogue: Catalogu
     assert found["extent"]["spatial"] == {"bbox": [[10, 50, 11, 51]]}
 
 
-def test_the_extent_grows_and_does_not_shrink(catalogue: Catalogue) -> None:
+def test_the_extent_holds_all_items_and_no_more(catalogue: Catalogue) -> None:
     catalogue.write(lambda writer: writer.ensure_collection(collection()))
     catalogue.write(lambda writer: writer.upsert_items([item("a"), item("b", bbox=(9, 50.5, 9.5, 52))]))
     catalogue.write(
@@ -156,7 +156,7 @@ def test_the_extent_grows_and_does_not_shrink(catalogue: Catalogue) -> None:
     found = catalogue.reader.get_collection("dem")
     assert found is not None
     assert found["extent"] == {
-        "spatial": {"bbox": [[9, 50, 11, 52]]},
+        "spatial": {"bbox": [[10, 50, 11, 51]]},
         "temporal": {"interval": [["2024-05-01T10:00:00Z", "2025-01-01T00:00:00Z"]]},
     }
 
@@ -267,3 +267,52 @@ def test_values_that_are_handed_out_are_the_callers_own(catalogue: Catalogue) ->
     found["properties"]["title"] = "changed after it was read"
 
     assert catalogue.reader.get_item("dem", "tile") == item()
+
+
+def extent(west: float, south: float, east: float, north: float, start: str, end: str) -> JsonObject:
+    return {
+        "spatial": {"bbox": [[west, south, east, north]]},
+        "temporal": {"interval": [[f"{start}T00:00:00Z", f"{end}T00:00:00Z"]]},
+    }
+
+
+def row_of_tiles() -> list[JsonObject]:
+    return [
+        item(
+            f"tile-{number}",
+            bbox=(number, 0, number + 1, 1),
+            properties={"datetime": f"2024-05-0{number + 1}T00:00:00Z"},
+        )
+        for number in range(5)
+    ]
+
+
+def test_an_extent_shrinks_when_what_reached_its_edge_is_deleted(catalogue: Catalogue) -> None:
+    catalogue.write(lambda writer: writer.ensure_collection(collection()))
+    catalogue.write(lambda writer: writer.upsert_items(row_of_tiles()))
+
+    catalogue.write(lambda writer: writer.delete_items("dem", ["tile-2"]))
+    middle = catalogue.reader.get_collection("dem")
+    catalogue.write(lambda writer: writer.delete_items("dem", ["tile-0", "tile-4"]))
+    edges = catalogue.reader.get_collection("dem")
+    catalogue.write(lambda writer: writer.delete_items("dem", ["tile-1", "tile-3"]))
+    empty = catalogue.reader.get_collection("dem")
+
+    assert middle is not None
+    assert edges is not None
+    assert empty is not None
+    assert middle["extent"] == extent(0, 0, 5, 1, "2024-05-01", "2024-05-05")
+    assert edges["extent"] == extent(1, 0, 4, 1, "2024-05-02", "2024-05-04")
+    assert empty["extent"] == UNKNOWN_EXTENT
+
+
+def test_an_extent_follows_an_item_that_moves(catalogue: Catalogue) -> None:
+    catalogue.write(lambda writer: writer.ensure_collection(collection()))
+    catalogue.write(lambda writer: writer.upsert_items(row_of_tiles()))
+    moved = item("tile-4", bbox=(2, 0, 3, 1), properties={"datetime": "2024-05-02T00:00:00Z"})
+
+    catalogue.write(lambda writer: writer.upsert_items([moved]))
+
+    found = catalogue.reader.get_collection("dem")
+    assert found is not None
+    assert found["extent"] == extent(0, 0, 4, 1, "2024-05-01", "2024-05-04")

@@ -62,11 +62,53 @@ SELECT collection
    FOR UPDATE;
 
 -- upsert_items
--- Write items, and return the extents that may have to grow: they are read under the lock.
+-- Write items, and return what may have to grow of their collections: it is read under the lock.
 SELECT pgstac.upsert_items(%(items)s),
-       (SELECT jsonb_object_agg(id, content->'extent')
+       (SELECT jsonb_object_agg(
+                 id,
+                 jsonb_build_object(
+                   'extent', content->'extent',
+                   'countries', COALESCE(content #> '{summaries,geo:iso3}', '[]')
+                 )
+               )
           FROM pgstac.collections
-         WHERE id = ANY(%(collection_ids)s)) AS extents;
+         WHERE id = ANY(%(collection_ids)s)) AS known;
+
+-- item_bounds
+-- How far items reach that there are already.
+SELECT content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends
+  FROM pgstac.items
+ WHERE collection = %(collection_id)s
+   AND id = ANY(%(item_ids)s);
+
+-- measure_extent
+-- How far all items of a collection reach; heights are left out.
+SELECT count(*) AS items,
+       jsonb_build_array(min(west), min(south), max(east), max(north)) AS bbox,
+       min(datetime) AS starts,
+       max(end_datetime) AS ends,
+       COALESCE(bool_or(west > east), false) AS crosses
+  FROM pgstac.items
+ CROSS JOIN LATERAL (
+         SELECT jsonb_array_length(content->'bbox') / 2 AS dimensions
+       ) AS shape
+ CROSS JOIN LATERAL (
+         SELECT (content #>> '{bbox,0}')::float8 AS west,
+                (content #>> '{bbox,1}')::float8 AS south,
+                (content->'bbox'->>dimensions)::float8 AS east,
+                (content->'bbox'->>(dimensions + 1))::float8 AS north
+       ) AS box
+ WHERE collection = %(collection_id)s;
+
+-- set_countries
+-- Say in which countries the items of a collection lie.
+UPDATE pgstac.collections
+   SET content = jsonb_set(
+         content,
+         '{summaries}',
+         COALESCE(content->'summaries', '{}') || jsonb_build_object('geo:iso3', %(countries)s)
+       )
+ WHERE id = %(collection_id)s;
 
 -- set_extent
 -- Replace a collection's extent.
@@ -83,7 +125,7 @@ SELECT pgstac.update_collection(%(collection)s);
 DELETE FROM pgstac.items
  WHERE collection = %(collection_id)s
    AND id = ANY(%(item_ids)s)
-RETURNING id;
+RETURNING id, content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends;
 
 -- lock_collections
 -- Dropping a partition locks the items of all collections; whoever makes one comes this way first.

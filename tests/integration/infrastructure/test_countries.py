@@ -1,0 +1,77 @@
+"""In which countries items lie."""
+
+from core.json import JsonObject
+from infrastructure.countries import CountryFinder
+from infrastructure.database import Database
+from infrastructure.pgstac_repository import PgStacRepository
+from tests.factories.stac import item
+
+
+def publish(database: Database, *items: JsonObject, table: str = "app.countries") -> PgStacRepository:
+    repository = PgStacRepository(database, countries=CountryFinder(table))
+    with database.transaction() as connection:
+        repository.within(connection).upsert_items(list(items))
+    return repository
+
+
+def countries(repository: PgStacRepository, item_id: str = "tile") -> tuple[list[str] | None, str | None]:
+    found = repository.get_item("system-rasters", item_id)
+    assert found is not None
+    return found["properties"].get("geo:iso3"), found["properties"].get("geo:primary_iso3")
+
+
+def tile(item_id: str, *bbox: float) -> JsonObject:
+    return item(item_id, "system-rasters", bbox=bbox)
+
+
+def test_the_primary_country_has_the_largest_part(database: Database) -> None:
+    # The border runs near 7 degrees west.
+    repository = publish(database, tile("east", -8.0, 38.5, -4.0, 39.5), tile("west", -9.0, 38.5, -6.5, 39.5))
+
+    assert countries(repository, "east") == (["ESP", "PRT"], "ESP")
+    assert countries(repository, "west") == (["ESP", "PRT"], "PRT")
+
+
+def test_the_ocean_is_no_country(database: Database) -> None:
+    assert countries(publish(database, tile("tile", -40.0, 20.0, -39.0, 21.0))) == (None, None)
+
+
+def test_an_item_across_the_antimeridian_has_the_countries_of_both_sides(database: Database) -> None:
+    fiji_and_more = tile("tile", 170.0, -20.0, -170.0, 72.0)
+    east = [[[170.0, 60.0], [180.0, 60.0], [180.0, 72.0], [170.0, 72.0], [170.0, 60.0]]]
+    west = [[[-180.0, 60.0], [-160.0, 60.0], [-160.0, 72.0], [-180.0, 72.0], [-180.0, 60.0]]]
+    fiji_and_more["geometry"] = {"type": "MultiPolygon", "coordinates": [east, west]}
+
+    assert countries(publish(database, fiji_and_more))[0] == ["RUS", "USA"]
+
+
+def test_items_of_one_call_keep_their_own_countries(database: Database) -> None:
+    repository = publish(
+        database,
+        tile("a", 2.0, 47.0, 2.5, 47.5),
+        tile("b", -40, 20, -39, 21),
+        tile("c", 140, 36, 140.5, 36.5),
+    )
+
+    assert [countries(repository, name)[1] for name in "abc"] == ["FRA", None, "JPN"]
+
+
+def test_a_collection_knows_the_countries_of_its_items(database: Database) -> None:
+    publish(database, tile("a", 2.0, 47.0, 2.5, 47.5))
+    repository = publish(database, tile("b", 140, 36, 140.5, 36.5))
+
+    collection = repository.get_collection("system-rasters")
+
+    assert collection is not None
+    assert collection["summaries"]["geo:iso3"] == ["FRA", "JPN"]
+
+
+def test_a_deployment_may_have_a_table_of_its_own(database: Database) -> None:
+    database.execute("CREATE TABLE geo.lands (iso3 text, geom geometry(Polygon, 4326))")
+    database.execute("INSERT INTO geo.lands VALUES ('XXA', ST_MakeEnvelope(0, 0, 10, 10, 4326))")
+
+    assert countries(publish(database, tile("tile", 1, 1, 2, 2), table="geo.lands")) == (["XXA"], "XXA")
+
+
+def test_a_table_that_is_not_there_keeps_nothing_from_being_published(database: Database) -> None:
+    assert countries(publish(database, tile("tile", 1, 1, 2, 2), table="geo.nowhere")) == (None, None)
