@@ -48,9 +48,10 @@ def clean_rows(wkb: pa.BinaryArray, found: Headers, reprojection: Reprojection) 
     # Coordinates that are no numbers, or absurd ones, are found by what comes of them.
     with np.errstate(invalid="ignore", over="ignore"):
         x, y, after = _checked(coordinates, found, reprojection, is_clean)
-    polygonal = is_clean & np.isin(found.base, POLYGONAL)
-    is_clean[polygonal] = _is_valid(wkb, polygonal)
     moved = coordinates.with_coordinates(x, y) if reprojection.is_needed else wkb
+    # Asked of what goes into the table: rounding can spoil what was valid where it came from.
+    polygonal = is_clean & np.isin(found.base, POLYGONAL)
+    is_clean[polygonal] = _is_valid(moved, polygonal)
     return CleanRows(is_clean, moved, after.rows)
 
 

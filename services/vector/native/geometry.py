@@ -115,6 +115,8 @@ class GeometryPipeline:
         self._reprojection.transform(shapes)
         self._cross_antimeridian(shapes)
         self._generalise(shapes)
+        # What was valid before may not be so with other coordinates, or with fewer.
+        repair.make_valid(shapes, "repaired_again")
         repair.orient_rings(shapes)
 
     def _cross_antimeridian(self, shapes: Shapes) -> None:

@@ -36,16 +36,23 @@ def drop_not_finite(shapes: Shapes) -> None:
     shapes.drop(gone, COORDINATES_NOT_FINITE)
 
 
-def make_valid(shapes: Shapes) -> None:
+def make_valid(shapes: Shapes, kind: str | None = None) -> None:
     """Repair what is invalid, keeping its type as far as that is possible.
 
     Testing all and repairing few is several times cheaper than repairing all.
+
+    Args:
+        shapes: The rows.
+        kind: Under which repairs are counted; None for the reason why each was invalid.
     """
     invalid = ~shapely.is_valid(shapes.geometries)
     if not invalid.any():
         return
     before = shapes.geometries[invalid]
-    _count_reasons(shapes, before)
+    if kind is None:
+        _count_reasons(shapes, before)
+    else:
+        shapes.ledger.repair(kind, len(before))
     after = applied(_made_valid, before)
     is_lost = shapely.is_missing(after)
     after[~is_lost] = _with_types_of(after[~is_lost], before[~is_lost])
