@@ -1,6 +1,7 @@
 """Find the data set in what a caller sent: a file, or one of the files of an archive."""
 
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ def _single(path: Path, extension: FileExtension) -> Dataset:
 
 
 def _in_archive(request: PrepareVector, archive: Path, workspace: Path) -> Dataset:
+    # A second call in the same workspace begins anew.
+    shutil.rmtree(workspace / _UNPACKED, ignore_errors=True)
     files = unpack(archive, workspace / _UNPACKED)
     candidates = _candidates(files, request.file_extension)
     wanted = request.converter.kml_name if request.file_extension == "kmz" else request.converter.shp_name
@@ -216,8 +219,11 @@ def _plainly_named(path: Path) -> Path:
     """
     if _PLAIN_NAME.fullmatch(path.name):
         return path
-    plain = f"source{path.suffix.lower()}"
-    for beside in list(path.parent.iterdir()):
-        if beside != path and beside.stem == path.stem and beside.suffix.lower() in _SIDECARS:
-            beside.rename(beside.with_name(f"source{beside.suffix}"))
-    return path.rename(path.with_name(plain))
+    if path.is_dir():
+        return path.rename(path.with_name("source.gdb"))
+    for each in list(path.parent.iterdir()):
+        if each == path or (each.stem == path.stem and each.suffix.lower() in _SIDECARS):
+            plain = each.with_name(f"source{each.suffix.lower()}")
+            plain.unlink(missing_ok=True)
+            plain.hardlink_to(each)
+    return path.with_name(f"source{path.suffix.lower()}")

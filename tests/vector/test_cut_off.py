@@ -76,7 +76,6 @@ def test_a_geodatabase_that_was_cut_off_is_never_read_in_part(desk: Desk, keep: 
         shutil.copytree(whole, desk.workspace / "b.gdb")
         cut(desk.workspace / "b.gdb" / part.name, keep)
         desk.zip(f"{number}.zip", [desk.workspace / "b.gdb"])
-        shutil.rmtree(desk.workspace / "unpacked", ignore_errors=True)
 
         try:
             outcome = desk.prepare(f"{number}.zip", "gdb")

@@ -242,7 +242,6 @@ def test_kmz_is_unpacked_and_its_document_read(desk: Desk) -> None:
     desk.zip("a.kmz", [desk.write("doc.kml", KML), desk.write("z.kml", KML.replace("1,2", "9,9"))])
 
     assert desk.prepare("a.kmz").wkt == ["POINT (1 2)", "POINT (3 4)"]
-    (desk.workspace / "unpacked").rename(desk.workspace / "before")
     assert desk.prepare("a.kmz", converter={"kml_name": "z.kml"}).wkt == ["POINT (9 9)", "POINT (3 4)"]
 
 

@@ -58,7 +58,6 @@ def test_a_shapefile_without_a_prj_needs_a_crs(desk: Desk) -> None:
         "the file names no coordinate reference system",
     )
     assert "input_crs" in error.code.remedy
-    (desk.workspace / "unpacked").rename(desk.workspace / "before")
     outcome = desk.prepare("a.zip", input_crs="EPSG:3857")
     assert (outcome.result.source_crs, outcome.result.crs_source) == ("EPSG:3857", "input_crs")
 
@@ -93,7 +92,6 @@ def test_two_shapefiles_are_listed_and_one_can_be_named(desk: Desk) -> None:
 
     assert (error.code.code, error.message) == ("vector.zip_ambiguous", "a.zip holds data/a.shp, data/b.shp")
     assert "shp_name" in error.code.remedy
-    (desk.workspace / "unpacked").rename(desk.workspace / "before")
     assert desk.prepare("a.zip", converter={"shp_name": "b"}).result.layers[0].name == "b"
 
 
@@ -332,6 +330,21 @@ def test_names_that_readers_take_for_something_else_are_only_names(desk: Desk) -
         desk.write(name, collection(feature("POINT (1 2)", n=number)))
 
         assert desk.prepare(name).column("n") == [number]
+
+
+def test_odd_names_within_archives_are_only_names_too(desk: Desk) -> None:
+    path = desk.write_layer(
+        "a.gdb", [SQUARE], {"v": pa.array([1], pa.int32())}, driver="OpenFileGDB", geometry_type="Polygon"
+    )
+    desk.zip("a.zip", [path.rename(path.with_name("a.zip!b.gdb"))])
+    folder = shapefile(desk, "x")
+    desk.zip(
+        "b.zip",
+        [each.rename(each.with_name(each.name.replace("x.", "x?y."))) for each in list(folder.iterdir())],
+    )
+
+    assert desk.prepare("a.zip").column("v") == [1]
+    assert desk.prepare("b.zip").column("v") == [1]
 
 
 def test_an_unknown_crs_is_refused_and_no_file_is_taken_for_one(desk: Desk) -> None:
