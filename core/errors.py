@@ -1,5 +1,6 @@
 """Every deliberate error: a stable code, a sentence about what happened, and what to do."""
 
+import errno
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -107,6 +108,14 @@ class OutOfMemory(TerraneError):
 
 class DeadlineExceeded(TerraneError):
     """A call did not end within its time and was killed. Final."""
+
+
+def is_out_of_space(error: BaseException) -> bool:
+    """Return whether the system refused to write because a disk or a quota is full.
+
+    Other tasks of the machine fill it, too, and clear it when they end: it passes.
+    """
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class IllegalTransition(TerraneError):

@@ -1,6 +1,5 @@
 """Running one claimed task and naming its end."""
 
-import errno
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,6 +19,7 @@ from core.errors import (
     TaskFailed,
     TerraneError,
     TransientError,
+    is_out_of_space,
 )
 from core.heart import Hold
 from core.json import JsonObject, dumps, to_jsonable
@@ -34,8 +34,6 @@ from core.states import Outcome
 
 logger = logging.getLogger(__name__)
 
-# Other tasks of the machine fill the disk, too, and clear it when they end.
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _MOST_RESULT_BYTES = 256 * 1024
 _TOO_OLD_PAUSE = timedelta(seconds=60)
@@ -145,7 +143,7 @@ class Executor:
         return _ends(task, Outcome.FAILED, error=error.as_json())
 
     def _broken(self, task: ClaimedTask, error: Exception) -> Executed:
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        if is_out_of_space(error):
             return self._failed(task, TransientError(codes.WORKSPACE_FULL, str(error)))
         logger.exception("handler broken", exc_info=error)
         return _ends(task, Outcome.FAILED, error=_unexpected(error))

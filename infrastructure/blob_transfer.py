@@ -88,12 +88,20 @@ def fetch(client: BlobClient, properties: BlobProperties, target: Path) -> None:
                 if len(content) != part.nbytes:
                     # A server or proxy that ends early must not leave a hole of zeros in the file.
                     raise IncompleteReadError(f"{len(content)} of {part.nbytes} bytes came")
-                os.pwrite(file.fileno(), content, part.offset)
+                _write_whole(file.fileno(), content, part.offset)
 
             _in_parallel(receive, _ranges(properties.nbytes, BLOCK_SIZE))
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_whole(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of it; a disk that is nearly full takes a part, without an error, and refuses the rest."""
+    rest = memoryview(content)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def read(client: BlobClient, offset: int, nbytes: int, etag: str | None = None) -> bytes:

@@ -119,6 +119,8 @@ class Maintenance:
                 run.prepare(name, force=force)
                 run.replace()
                 run.restore()
+                # Who waits for the lock is told to come again, before what it waits for is gone.
+                _end_sessions(connection, self.app_role)
             with run.step("end sessions"):
                 run.done.sessions_ended = _end_sessions(connection, self.app_role)
         logger.warning("schemas rebuilt", extra={"operation": name, "before": run.done.before})
@@ -230,7 +232,8 @@ def _count(connection: Connection, schema: str, table: str) -> int:
 
 def _end_sessions(connection: Connection, role: str) -> int | None:
     try:
-        row = connection.execute(_QUERIES["end_sessions"], {"role": role}).fetchone()
+        with connection.transaction():
+            row = connection.execute(_QUERIES["end_sessions"], {"role": role}).fetchone()
     except psycopg.errors.InsufficientPrivilege:
         logger.warning("sessions not ended", extra={"role": role})
         return None

@@ -12,6 +12,7 @@ from core.errors import (
     TerraneError,
     TransientError,
     Violation,
+    is_out_of_space,
 )
 from core.json import JsonObject, to_jsonable
 
@@ -27,6 +28,8 @@ def translate(error: Exception) -> TerraneError:
     """Return the error that the worker will see for what a function raised."""
     if isinstance(error, TaskFailed | InvalidInput | TransientError | OutOfMemory):
         return error
+    if is_out_of_space(error):
+        return TransientError(codes.WORKSPACE_FULL, str(error))
     if isinstance(error, MemoryError):
         return OutOfMemory(codes.NATIVE_OUT_OF_MEMORY, f"an allocation was refused: {error}".rstrip(": "))
     return TaskFailed(codes.TASK_CRASHED, f"{type(error).__name__}: {error}")

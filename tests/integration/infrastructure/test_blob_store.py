@@ -1,11 +1,12 @@
 """Azure Blob Storage when it refuses, fails, or changes under a transfer, and what a transfer costs."""
 
 import os
+import resource
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -15,7 +16,7 @@ from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob import BlobClient
 
 from core import codes
-from core.errors import TransientError
+from core.errors import TransientError, is_out_of_space
 from core.ports.blobs import BlobRef, PreconditionFailed, WriteOptions
 from infrastructure.blob_store import AzureBlobStore
 from infrastructure.blob_transfer import fetch
@@ -125,6 +126,32 @@ def test_a_blob_that_changes_between_two_ranges_is_not_mixed(
     with pytest.raises(PreconditionFailed):
         shelf.store.download(before.ref, target, if_match=before.etag)
 
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.fixture
+def small_files() -> Iterator[int]:
+    """Let this process write a part of a range and no more, as a disk does that fills meanwhile."""
+    nbytes = 3 * MIB + 5
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, before[1]))
+    yield nbytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_only_a_part_leaves_no_file(
+    azurite: AzuriteServer, shelf: Shelf, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    blob = shelf.put(content=b"1" * 4 * MIB)
+    target = tmp_path / "download" / "target"
+    target.parent.mkdir()
+    client = BlobClient.from_connection_string(azurite.connection_string(), shelf.container, blob.ref.name)
+
+    request.getfixturevalue("small_files")
+    with client, pytest.raises(OSError, match="File too large") as caught:
+        fetch(client, blob, target)
+
+    assert is_out_of_space(caught.value)
     assert list(target.parent.iterdir()) == []
 
 

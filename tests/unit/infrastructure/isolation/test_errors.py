@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_any_other_error_fails_the_task_by_name(error: Exception) -> None:
 
 def test_a_refused_allocation_is_a_lack_of_memory() -> None:
     assert type(translate(MemoryError("12 GiB"))) is OutOfMemory
+
+
+def test_a_full_disk_passes() -> None:
+    crossed = decode(encode(translate(OSError(errno.ENOSPC, "No space left on device"))))
+
+    assert type(crossed) is TransientError
+    assert crossed.code == codes.WORKSPACE_FULL
 
 
 def test_details_without_a_json_form_become_text() -> None:
