@@ -1,7 +1,9 @@
 """One run: a system with its load, broken by a schedule, judged when it is left alone."""
 
 import json
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -60,8 +62,10 @@ class Outcome:
         excused: What is wrong for the emulator's sake alone.
         faults: What is wrong.
         refused: What the client asked for in vain, as it may.
+        met: What claims ended with, by code; most of them were tried again.
         impossible: Kinds of fault that this machine cannot bring about.
         own_disk: Whether workspaces lay on a disk that could be filled; else files were limited.
+        logs: Where the logs are kept, if anything is wrong.
     """
 
     seed: int
@@ -75,8 +79,10 @@ class Outcome:
     excused: Counter[str]
     faults: list[str]
     refused: Counter[str]
+    met: Counter[str]
     impossible: set[str]
     own_disk: bool
+    logs: Path | None
 
     def report(self) -> str:
         """Return the run's figures as text."""
@@ -89,6 +95,7 @@ class Outcome:
             ("refused, as it may be", self.refused),
             ("ended", self.statuses),
             ("codes", self.codes),
+            ("met by claims", self.met),
             ("forgotten by Azurite", self.excused),
         ):
             told = ", ".join(f"{name} {number}" for name, number in sorted(counter.items()))
@@ -97,7 +104,8 @@ class Outcome:
         lines.append(f"  full disk: {'a disk of its own' if self.own_disk else 'a limit of file sizes'}")
         lines += [f"  {kind} cannot be brought about here" for kind in sorted(self.impossible)]
         lines.append(f"  faults of the product: {len(self.faults)}")
-        return "\n".join([*lines, *(f"    {fault}" for fault in self.faults)])
+        lines += [f"    {fault}" for fault in self.faults]
+        return "\n".join([*lines, f"  logs: {self.logs}"] if self.logs else lines)
 
 
 def run(seconds: float, seed: int) -> Outcome:
@@ -117,6 +125,7 @@ def run(seconds: float, seed: int) -> Outcome:
         client.finish()
         jobs = workload.ended(_JOBS_END_WITHIN_SECONDS)
         verdict = Verdict(workload, machine, jobs)
+        found = verdict.faults()
         return Outcome(
             seed=seed,
             seconds=seconds,
@@ -125,8 +134,10 @@ def run(seconds: float, seed: int) -> Outcome:
             asked=workload.asked,
             statuses=Counter(job["status"] for job in jobs.values()),
             codes=Counter(job["error"]["code"] for job in jobs.values() if job["error"]),
-            faults=verdict.faults(),
+            faults=found,
+            logs=_kept_logs(system) if found else None,
             rescues=_rescues(system),
+            met=_met(system),
             excused=verdict.excused,
             refused=workload.refused,
             impossible=impossible,
@@ -194,6 +205,19 @@ def _meets(machine: Machine, fault: Planned) -> bool:
             return False
         time.sleep(0.2)
     return True
+
+
+def _kept_logs(system: RunningSystem) -> Path:
+    return shutil.copytree(system.home / "logs", Path(tempfile.mkdtemp(prefix="terrane-chaos-"), "logs"))
+
+
+def _met(system: RunningSystem) -> Counter[str]:
+    with psycopg.connect(system.variables["DATABASE_URL"]) as connection:
+        rows = connection.execute(
+            "SELECT error ->> 'code', count(*) FROM app.events "
+            "WHERE subject = 'task' AND error ? 'code' GROUP BY 1"
+        )
+        return Counter({str(code): int(number) for code, number in rows})
 
 
 def _rescues(system: RunningSystem) -> int:

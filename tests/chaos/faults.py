@@ -60,7 +60,7 @@ class Machine:
                 found += [child for child in server.children() if _serves_the_app(child)]
         return found
 
-    def later(self, seconds: float, heal: Callable[[], None]) -> None:
+    def later(self, seconds: float, heal: Callable[[], object]) -> None:
         """Undo a fault after a while, or at the end."""
         timer = threading.Timer(seconds, heal)
         self._healing.append(timer)
@@ -121,7 +121,7 @@ def stop_worker(machine: Machine, choice: float) -> bool:
     worker = machine.pick(machine.system.workers(), choice)
     stopped = _send(worker, signal.SIGSTOP)
     if stopped:
-        machine.later(_STOP_SECONDS, lambda: _ignore(_send(worker, signal.SIGCONT)))
+        machine.later(_STOP_SECONDS, lambda: _send(worker, signal.SIGCONT))
     return stopped
 
 
@@ -130,7 +130,7 @@ def drain_worker(machine: Machine, choice: float) -> bool:
     worker = machine.pick(machine.system.workers(), choice)
     asked = _send(worker, signal.SIGTERM)
     if asked:
-        machine.later(_GRACE_SECONDS, lambda: _ignore(_send(worker, signal.SIGKILL)))
+        machine.later(_GRACE_SECONDS, lambda: _send(worker, signal.SIGKILL))
     return asked
 
 
@@ -227,7 +227,3 @@ def _serves_the_app(backend: psutil.Process) -> bool:
         return " ".join(backend.cmdline()).startswith("postgres: terrane_app")
     except psutil.Error:
         return False
-
-
-def _ignore(sent: bool) -> None:
-    """A process that was to be healed may have died of another fault."""

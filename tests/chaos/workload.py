@@ -1,8 +1,7 @@
-"""Fifty jobs of mixed shape, submitted, cancelled and resubmitted while the system breaks."""
+"""Jobs of mixed shape, submitted, cancelled and resubmitted while the system breaks."""
 
 import http.client
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from tests.acceptance.vector_jobs import points
 from tests.factories.local_system import Answer, RunningSystem
 
 JOBS = 50
+# Fifty jobs in the time of a short run, more in a longer one.
+_SECONDS_A_JOB = 2.0
 VECTOR_ROWS = 1_000
 _SAMPLE = CHECKOUT / "samples" / "jacksboro_fault_dem.tif"
 _PATIENCE_SECONDS = 180
@@ -36,28 +37,32 @@ class Workload:
     job_ids: list[str] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def jobs(self) -> int:
+        """Return how many are submitted."""
+        return max(JOBS, round(self.seconds / _SECONDS_A_JOB))
 
     def upload_samples(self) -> None:
         """Put the sources in place while the blob store is well."""
         raster, vector = _SAMPLE.read_bytes(), points(VECTOR_ROWS)
-        for number in range(0, JOBS, 10):
+        for number in range(0, self.jobs, 10):
             self.system.upload(f"chaos/raster_{number}.tif", raster)
             self.system.upload(f"chaos/vector_{number + 5}.geojsonl", vector, "bronze-vectors")
 
     def run(self) -> None:
         """Submit every job, and meddle with those that are there."""
         chance = random.Random(self.seed)
-        pause = self.seconds / (JOBS * 1.2)
+        pause = self.seconds / (self.jobs * 1.2)
         cancelled: list[str] = []
-        for number in range(JOBS):
+        for number in range(self.jobs):
             self._submit(number, chance)
             if number % 6 == 5:
                 cancelled.append(chance.choice(self.job_ids[-4:]))
                 self._post("cancel", f"/api/jobs/{cancelled[-1]}/cancel")
             if number % 9 == 8:
                 self._post("resubmit", f"/api/jobs/{chance.choice(cancelled)}/resubmit")
-            self._stop.wait(pause * chance.uniform(0.5, 1.5))
+            time.sleep(pause * chance.uniform(0.5, 1.5))
         self._post("resubmit many", "/api/jobs/resubmit?status=failed&limit=10")
 
     def ended(self, seconds: float) -> dict[str, dict[str, Any]]:
