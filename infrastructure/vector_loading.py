@@ -24,7 +24,13 @@ _FEATURE_ID = "source_fid"
 _GEOMETRY_TYPE = re.compile(r"geometry\((?P<type>\w+),(?P<srid>\d+)\)")
 _RAW: Final = TableName("pg_temp", "terrane_raw")
 # What the server says of a value that it cannot take.
-_REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.InternalError_)
+_REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.InternalError_,
+    # Of a row that does not fit on a page. The driver counts it among the faults of the connection.
+    psycopg.errors.ProgramLimitExceeded,
+)
 
 # Every row is prepared once; what is kept goes into the table, what is not is told of.
 _FROM_RAW = sql.SQL("""

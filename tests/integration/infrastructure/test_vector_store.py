@@ -143,6 +143,28 @@ def test_a_geometry_of_another_type_is_refused_with_its_row(vectors: Vectors, tm
     assert "Polygon" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({f"c{number}": pa.array([2**40]) for number in range(1_500)}, "row is too big"),
+        ({"words": pa.array(["a\0b"])}, "0x00"),
+        ({"object": pa.array(["{broken"])}, "json"),
+    ],
+)
+def test_a_row_that_no_table_can_hold_is_an_error_and_not_tried_again(
+    vectors: Vectors, tmp_path: Path, columns: dict[str, pa.Array], told: str
+) -> None:
+    types = {"words": "text", "object": "jsonb"}
+    definition = [TableColumn(name, types.get(name, "bigint")) for name in columns]
+    vectors.create(definition=NewTable(definition, "Point", 4326))
+
+    with pytest.raises(TaskFailed) as caught:
+        vectors.load(write_chunk(tmp_path / "c.parquet", [shapely.Point(1, 2)], columns))
+
+    assert caught.value.code == codes.TABLE_ROW_REFUSED
+    assert told in caught.value.message
+
+
 RULES = GeometryRules(source_srid=3857, source_crs=None, target_srid=4326, geometry_type="MultiPolygon")
 UTM = "+proj=utm +zone=33 +datum=WGS84 +units=m +no_defs"
 
