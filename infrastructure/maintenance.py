@@ -120,9 +120,10 @@ class Maintenance:
                 run.replace()
                 run.restore()
                 # Who waits for the lock is told to come again, before what it waits for is gone.
-                _end_sessions(connection, self.app_role)
+                waiting = _end_sessions(connection, self.app_role)
             with run.step("end sessions"):
-                run.done.sessions_ended = _end_sessions(connection, self.app_role)
+                others = _end_sessions(connection, self.app_role)
+            run.done.sessions_ended = None if others is None else others + (waiting or 0)
         logger.warning("schemas rebuilt", extra={"operation": name, "before": run.done.before})
         return run.done
 
