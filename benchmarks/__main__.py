@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import engine, raster, vector
+from benchmarks import catalogue, engine, raster, vector
 from benchmarks.table import Row, print_table
 
 _BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "catalogue": catalogue.run,
     "engine": engine.run,
     "raster": raster.run,
     "vector": vector.run,
