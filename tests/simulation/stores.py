@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import isgenerator
 from typing import TYPE_CHECKING, Any
 
 from core import codes
@@ -117,6 +118,8 @@ class BlobPort:
         def reach(*arguments: Any, **options: Any) -> Any:
             self._reach()
             answer = method(*arguments, **options)
+            if isgenerator(answer):
+                answer = list(answer)
             self._look(name, (arguments, options), answer)
             self._process.step("process.crash_after_blob")
             if self._faults.fires("blobs.answer_lost"):
