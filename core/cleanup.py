@@ -12,7 +12,7 @@ from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobStore, PreconditionFailed
 from core.ports.engine import ArtifactRecord, Effects, JobRepository
 from core.ports.vectors import TableName
-from core.publishing import is_of_revision, parse_location, signature
+from core.publishing import is_of_revision, is_written_by, parse_location, signature
 from core.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -70,13 +70,27 @@ class CleanUp:
         return int(dropped)
 
     def _remove(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
-        if record.role == "published" and self.effects.live_artifact("blob", record.location) is not None:
+        live = self.effects.live_artifact("blob", record.location) if record.role == "published" else None
+        if live is not None:
             # Published before this revision: what stands there is the good result of another run.
+            self._correct_live(claim, record, live)
             self.effects.close_artifact(claim, record, "released")
             return 0
         deleted = self._delete(claim, record)
         self.effects.close_artifact(claim, record, "deleted")
         return deleted
+
+    def _correct_live(self, claim: ClaimedTask, record: ArtifactRecord, live: ArtifactRecord) -> None:
+        """Record what this revision had put in place when it ended before it could publish it.
+
+        What stood there is gone; a record that disagrees would keep it from ever being unpublished.
+        """
+        try:
+            found = self.blobs.properties(parse_location(record.location))
+        except NotFound:
+            return
+        if found.etag != live.etag and is_written_by(found, record.job_id, record.revision):
+            self.effects.correct_live(claim, live, found.etag, found.nbytes)
 
     def _delete(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
         ref = parse_location(record.location)

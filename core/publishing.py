@@ -161,6 +161,11 @@ def is_of_revision(found: BlobProperties, job_id: str, revision: int) -> bool:
     return written_by.get(_JOB) == job_id and int(written_by.get(_REVISION, "0")) <= revision
 
 
+def is_written_by(found: BlobProperties, job_id: str, revision: int) -> bool:
+    """Return whether a blob was written by this very revision of a job."""
+    return (found.metadata.get(_JOB), found.metadata.get(_REVISION)) == (job_id, str(revision))
+
+
 def signature(task: ClaimedTask) -> dict[str, str]:
     """Return the metadata by which a blob tells which claim wrote it."""
     return {

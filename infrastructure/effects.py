@@ -154,6 +154,18 @@ class PostgresEffects:
         row = self._database.fetch_one(_QUERIES["live_artifact"], {"kind": kind, "location": location})
         return rows.pick(ArtifactRecord, row) if row else None
 
+    def correct_live(self, task: ClaimedTask, live: ArtifactRecord, etag: str, nbytes: int) -> None:
+        """Record what stands at a live place, under the fence."""
+        parameters = {
+            "kind": live.kind,
+            "location": live.location,
+            "former": live.etag,
+            "etag": etag,
+            "nbytes": nbytes,
+        }
+        with self._held(task) as connection:
+            connection.execute(_QUERIES["correct_live"], parameters)
+
     def close_artifact(self, task: ClaimedTask, record: ArtifactRecord, state: str) -> None:
         """Say what became of an artifact, under the fence."""
         parameters = {

@@ -342,6 +342,14 @@ class Effects(Protocol):
         """Return what is published at a location."""
         ...
 
+    def correct_live(self, task: ClaimedTask, live: ArtifactRecord, etag: str, nbytes: int) -> None:
+        """Record what stands where something is live, because a revision put it there and never showed it.
+
+        Raises:
+            FenceLost: The claim is no longer held.
+        """
+        ...
+
     def close_artifact(self, task: ClaimedTask, record: ArtifactRecord, state: str) -> None:
         """Set an artifact that is being written to ``deleted`` or ``released``.
 

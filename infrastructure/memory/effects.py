@@ -145,6 +145,14 @@ class InMemoryEffects:
             row = self._find(kind, location, ("live",))
             return record(ArtifactRecord, row) if row else None
 
+    def correct_live(self, task: ClaimedTask, live: ArtifactRecord, etag: str, nbytes: int) -> None:
+        """Record what stands at a live place."""
+        with self._state.locked() as now:
+            self._hold(task)
+            row = self._find(live.kind, live.location, ("live",))
+            if row is not None and row.etag == live.etag:
+                row.etag, row.nbytes, row.checksum, row.updated_at = etag, nbytes, None, now
+
     def close_artifact(self, task: ClaimedTask, record: ArtifactRecord, state: str) -> None:
         """Say what became of an artifact."""
         with self._state.locked() as now:

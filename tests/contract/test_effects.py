@@ -323,6 +323,30 @@ class TestArtifacts:
         assert _states(store, revision=2) == [(COG.location, "released")]
         assert store.job().cleanup == "done"
 
+    def test_the_clean_up_of_a_failed_rerun_records_what_the_rerun_left_in_the_live_place(
+        self, store: EngineStore
+    ) -> None:
+        _published(store, "a", "good")
+        store.submit("a", reservations=[Location("blob", COG.location)], rerun=True, seen_revision=1)
+        store.plan(["k"])
+        store.end(store.claim_one(), Outcome.FAILED)
+        store.submit("b")
+        task = store.claim_one()
+        live = store.effects.live_artifact("blob", COG.location)
+        assert live is not None
+
+        store.effects.correct_live(task, live, "there", 7)
+        store.effects.correct_live(task, live, "too late", 8)
+
+        corrected = store.effects.live_artifact("blob", COG.location)
+        assert corrected is not None
+        assert (corrected.revision, corrected.etag, corrected.nbytes, corrected.checksum) == (
+            1,
+            "there",
+            7,
+            None,
+        )
+
     def test_a_failed_job_that_wrote_is_cleaned_up(self, store: EngineStore) -> None:
         [task] = store.start()
         store.effects.begin_artifact(task, COG)

@@ -373,6 +373,10 @@ def claims_kept_alive_that_nobody_works_on(patch: Patch) -> None:
     patch.setattr(CoreMachine, "_run_batch", run_batch)
 
 
+def live_place_not_corrected(patch: Patch) -> None:
+    patch.setattr(CleanUp, "_correct_live", lambda self, claim, record, live: None)
+
+
 def late_clean_up_touches_a_later_revision(patch: Patch) -> None:
     def delete(self: CleanUp, record: ArtifactRecord) -> int:
         ref = parse_location(record.location)
@@ -453,6 +457,10 @@ DELIBERATE_FAULTS: tuple[DeliberateFault, ...] = (
     ),
     DeliberateFault(
         "A revision begins while the last one is cleaned up.", revision_begun_while_the_last_is_cleaned_up
+    ),
+    DeliberateFault(
+        "The record of a live place is not corrected when a rerun put its result there and failed.",
+        live_place_not_corrected,
     ),
     DeliberateFault("A location keeps its former owner beside the new one.", owner_kept_beside_the_new_one),
 )

@@ -255,18 +255,7 @@ def _is_left_to_janitor(world: "World", blob: BlobProperties) -> bool:
             or ended is None
             or blob.last_modified >= ended.replace(microsecond=0)
         )
-    return _awaits_janitor(world, job_id) or _was_never_shown(world, blob)
-
-
-def _was_never_shown(world: "World", blob: BlobProperties) -> bool:
-    """Return whether a revision put the blob in its place and ended before it could publish it."""
-    written_by = (blob.metadata["terrane_job"], blob.metadata["terrane_revision"])
-    return any(
-        row.state == "released"
-        and row.location == str(blob.ref)
-        and (row.job_id, str(row.revision)) == written_by
-        for row in world.state.artifacts
-    )
+    return _awaits_janitor(world, job_id)
 
 
 def no_bell_is_needed(world: "World") -> Iterator[str]:

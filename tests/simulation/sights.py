@@ -23,6 +23,7 @@ SIGHTS = (
     "heartbeat answered kept",
     "heartbeat answered lost",
     "heartbeat failed",
+    "live place corrected",
     "one slot",
     "orphan_detector: deleted intermediate blobs",
     "record_artifact refused: FenceLost",

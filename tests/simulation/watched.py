@@ -213,6 +213,11 @@ class WatchedEffects(Watched):
     def __init__(self, world: "World", store: Any) -> None:
         super().__init__(world, "effects", store)
 
+    def correct_live(self, *arguments: Any) -> None:
+        """See `Effects.correct_live`."""
+        self.record("correct_live", self.store.correct_live, *arguments)
+        self.world.seen("live place corrected")
+
     @contextmanager
     def transaction(self, task: ClaimedTask) -> Iterator[CountingTransaction]:
         """Open a transaction, and look at the fence at the instant of its commit."""

@@ -28,6 +28,12 @@ SELECT kind, location, job_id, revision, role, state, target, nbytes, checksum, 
   FROM app.artifacts
  WHERE kind = %(kind)s AND location = %(location)s AND state = 'live';
 
+-- correct_live
+-- Record what stands at a live place: a revision put it there and never showed it.
+UPDATE app.artifacts SET etag = %(etag)s, nbytes = %(nbytes)s, checksum = NULL, updated_at = now()
+ WHERE kind = %(kind)s AND location = %(location)s AND state = 'live' AND etag IS NOT DISTINCT FROM %(former)s
+RETURNING artifact_id;
+
 -- close_artifact
 -- Say what became of an artifact that was being written.
 UPDATE app.artifacts SET state = %(state)s, updated_at = now()
