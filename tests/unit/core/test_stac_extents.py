@@ -13,6 +13,7 @@ from core.stac_extents import grow_extent, items_extent
 from tests.factories.stac import item
 
 Box = tuple[float, float, float, float]
+DAY = ("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
 
 longitudes = st.integers(-180, 180)
 latitudes = st.integers(-90, 90)
@@ -26,9 +27,10 @@ def extent(bbox: Box = (0, 0, 1, 1), start: str | None = None, end: str | None =
 
 
 def grown(*grown_boxes: Box) -> list[float]:
-    result = extent(grown_boxes[0])
+    # With a time: the whole world at no time is the extent of which nothing is known.
+    result = extent(grown_boxes[0], *DAY)
     for box in grown_boxes[1:]:
-        result = grow_extent(result, extent(box))
+        result = grow_extent(result, extent(box, *DAY))
     bbox: list[float] = result["spatial"]["bbox"][0]
     return bbox
 
