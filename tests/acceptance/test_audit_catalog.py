@@ -1,7 +1,10 @@
 """Catalogue, blobs and tables are compared both ways; seeded drift is found n of n."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.acceptance.test_unpublish_raster import catalogue, publish, run
 from tests.acceptance.test_unpublish_vector import named
@@ -30,7 +33,26 @@ def blob(terrane: RunningSystem, name: str, content: bytes | None, container: st
             client.upload_blob(content, overwrite=True)
 
 
-def test_every_seeded_drift_is_found_and_nothing_else(terrane: RunningSystem) -> None:
+@pytest.fixture
+def drifting(terrane: RunningSystem) -> Iterator[RunningSystem]:
+    """Give the system to a test that breaks what is published, and remove all of that afterwards."""
+    yield terrane
+    run(terrane, "unpublish_raster", collection_id="audited", all_items=True, dry_run=False, grace_days=0)
+    tables = terrane.query("SELECT id FROM pgstac.items WHERE content::text ~ 'postgis://geo.audit_'")
+    run(
+        terrane,
+        "unpublish_vector",
+        collection_id="system-vectors",
+        item_ids=tables,
+        dry_run=False,
+        grace_days=0,
+    )
+    blob(terrane, "audit-nobody_cog.tif", None)
+    terrane.execute("DROP TABLE geo.audit_unnamed")
+
+
+def test_every_seeded_drift_is_found_and_nothing_else(drifting: RunningSystem) -> None:
+    terrane = drifting
     for name in ("whole", "gone", "grown", "flipped"):
         publish(terrane, f"audit-{name}", "audited")
     for table in ("audit_whole", "audit_gone", "audit_rows", "audit_unnamed"):

@@ -139,6 +139,7 @@ def test_a_table_outside_the_published_schemas_is_never_touched(terrane: Running
     )["result"]
 
     assert result["tables"] == []
+    assert terrane.query("SELECT id FROM pgstac.items WHERE id = 'forged'") == []
     assert ("protected", "postgis://app.jobs") in [
         (entry["reason"], entry["href"]) for entry in result["kept"]
     ]
