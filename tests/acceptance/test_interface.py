@@ -1,5 +1,6 @@
 """Schemathesis against every route of a running system: no 5xx, every answer as it is described."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from schemathesis.specs.openapi import checks
 
 from jobs import ALL_JOBS
 from tests.factories.local_system import RunningSystem, running_system
+from tests.factories.stac import item
 from triggers import openapi
 from triggers.bootstrap import VERSION
 from triggers.http.documents import RESOURCES
@@ -46,7 +48,11 @@ def idle_system() -> Iterator[RunningSystem]:
 def present(idle_system: RunningSystem) -> dict[str, str]:
     """What the parameters of paths can name: things that are there."""
     job = idle_system.submit("hello_world", n=2, message="Interface")
+    tile = item("interface", "system-rasters")
+    idle_system.query("SELECT pgstac.upsert_item(%s::jsonb)", json.dumps(tile))
     return {
+        "collection_id": tile["collection"],
+        "item_id": tile["id"],
         "job_id": job.body["job_id"],
         "job_type": "hello_world",
         "schema": "app",
