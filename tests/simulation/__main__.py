@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tests.simulation.campaign import report, run_seeds
 from tests.simulation.minimise import minimise
 from tests.simulation.run import Verdict, replay
-from tests.simulation.world import setup_of
+from tests.simulation.setup import setup_of
 
 _TRACED = 3
 _LINES = 120

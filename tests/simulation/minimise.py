@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.simulation.run import Verdict, judge
-from tests.simulation.world import Setup, World, setup_of
+from tests.simulation.setup import Setup, setup_of
+from tests.simulation.world import World
 
 _MOST_TRIES = 400
 

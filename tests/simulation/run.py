@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from tests.simulation import laws
 from tests.simulation.scheduler import Endless
-from tests.simulation.world import LawBroken, Setup, World, setup_of
+from tests.simulation.setup import Setup, setup_of
+from tests.simulation.world import LawBroken, World
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from tests.simulation.deliberate import broken
 from tests.simulation.minimise import minimise
 from tests.simulation.run import replay, simulate
-from tests.simulation.world import setup_of
+from tests.simulation.setup import setup_of
 
 # Finds nothing, but meets dozens of faults on its way to what is broken below.
 SEED = 1

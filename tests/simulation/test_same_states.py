@@ -7,7 +7,8 @@ import pytest
 
 from tests.fixtures.postgres import PostgresServer
 from tests.simulation.postgres import VirtualPostgres, remembered, virtual_postgres
-from tests.simulation.world import World, setup_of
+from tests.simulation.setup import setup_of
+from tests.simulation.world import World
 
 # Spread over what seeds decide: with and without a janitor, one slot and several.
 SEEDS = (*range(100, 128), 147, 212)

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import Any, ClassVar, NoReturn
 
 from core import identity
 from core.models.claims import ClaimedTask
-from core.planning import PlanLimits
 from core.ports.blobs import BlobProperties, BlobRef
 from core.registry import Registry
 from core.states import ENDED_JOB, TaskStatus
@@ -22,8 +20,8 @@ from infrastructure.memory.mending import InMemoryMending
 from infrastructure.memory.state import EngineState
 from infrastructure.memory.sweep_runs import InMemorySweepRuns
 from infrastructure.memory.tasks import InMemoryTaskRepository
-from tests.simulation.bus import LANES, Bus
-from tests.simulation.faults import BY_NAME, FAULT_KINDS, Faults
+from tests.simulation.bus import Bus
+from tests.simulation.faults import Faults
 from tests.simulation.people import (
     GRACE,
     SWEEPS,
@@ -32,14 +30,15 @@ from tests.simulation.people import (
     Wish,
     Worker,
     cancellation,
-    pausing,
     resuming,
     submission,
 )
 from tests.simulation.process import Process, StoreClock
 from tests.simulation.scheduler import SECOND, Killed, Scheduler
+from tests.simulation.setup import Setup
 from tests.simulation.shapes import PUBLISHED, TEMP, Moods, Order, make_handlers, make_jobs
 from tests.simulation.watched import Call, Watched, WatchedEffects, WatchedTasks
+from tests.simulation.weather import WEATHERS
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -48,9 +47,6 @@ _LOOK = 2 * MINUTE
 _PATIENCE = 15 * MINUTE
 _REST = 2 * (GRACE // timedelta(microseconds=1))
 _LONGEST = 48 * HOUR
-_PROMPT_KINDS = frozenset(
-    {"database.answer_lost", "database.refuses", "bus.duplicates", "bus.reorders", "clock.drift"}
-)
 _MOST_STEPS = 400_000
 
 
@@ -66,76 +62,6 @@ class LawBroken(Exception):
         super().__init__(f"{law}: {detail}")
         self.law = law
         self.detail = detail
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a seed decides before anything runs.
-
-    Args:
-        seed: The seed.
-        kinds: The fault kinds at work.
-        intensity: Factor on their odds.
-        only: The firings that are allowed; None: as chance has it.
-        wishes: How many of the clients' wishes are made.
-        has_watchdog: Whether there is one; without, bells alone must be enough.
-        is_prompt: Whether no fault makes a bell late, so that work must be taken at once.
-        plan_limits: From how many tasks on a stage has several slots.
-        bells: Most bells for a commit.
-        deliveries: After how many deliveries a bell is a dead letter.
-        claim_batch: Most tasks of a claim.
-        patience: How many seconds a worker waits for a lost database.
-        workers: The lanes that each worker serves, a thread for each.
-        latency: How often a step takes time.
-        slowest: How long it then takes at most.
-    """
-
-    seed: int
-    kinds: frozenset[str]
-    intensity: float
-    only: frozenset[str] | None
-    wishes: int
-    has_watchdog: bool
-    is_prompt: bool
-    plan_limits: PlanLimits
-    bells: int
-    deliveries: int
-    claim_batch: int
-    patience: int
-    workers: tuple[tuple[str, ...], ...]
-    latency: float
-    slowest: int
-
-
-def setup_of(seed: int, only: frozenset[str] | None = None, wishes: int = 1_000) -> Setup:
-    """Return the setup of a seed, possibly cut down."""
-    random = Random(f"setup {seed}")
-    has_watchdog, is_prompt = seed % 3 != 0, seed % 9 == 0
-    kinds = frozenset(
-        kind.name for kind in FAULT_KINDS if random.random() < 0.4 and (has_watchdog or not kind.loses_bells)
-    )
-    if is_prompt:
-        kinds = _PROMPT_KINDS
-    pace = {"light": timedelta(milliseconds=2), "heavy": timedelta(seconds=1)}
-    limits = PlanLimits(1, random.choice((2, 3)), pace) if seed % 2 else PlanLimits(256, 16, pace)
-    threads = [tuple(random.choices(LANES, k=random.randint(1, 3))) for _ in range(random.randint(1, 3))]
-    return Setup(
-        seed=seed,
-        kinds=kinds,
-        intensity=3 if is_prompt else random.choice((0.3, 1, 1, 3)),
-        only=only,
-        wishes=wishes,
-        has_watchdog=has_watchdog,
-        is_prompt=is_prompt,
-        plan_limits=limits,
-        bells=200 if is_prompt else random.choice((1, 3, 20, 200)),
-        deliveries=random.choice((2, 10)) if has_watchdog else 10,
-        claim_batch=random.choice((1, 4, 50)),
-        patience=random.choice((3, 120)) if has_watchdog else 120,
-        workers=(*threads, ("light", "heavy")),
-        latency=random.choice((0.05, 0.2, 0.5)),
-        slowest=10_000 if is_prompt else random.choice((10_000, 200_000, 5 * SECOND)),
-    )
 
 
 class World:
@@ -307,7 +233,7 @@ class World:
     def _weather(self) -> None:
         if self.faults.is_calm:
             return
-        for name, strike in _WEATHERS.items():
+        for name, strike in WEATHERS.items():
             if self.faults.fires(name):
                 strike(self)
         self.scheduler.at(self.scheduler.now + _WEATHER, self._weather)
@@ -446,61 +372,3 @@ class World:
         """End the run because the engine did not keep a promise."""
         self.scheduler.finish(LawBroken(law, detail))
         raise Killed
-
-
-def _outage(world: World) -> None:
-    world.database_down_until = world.scheduler.now + int(
-        world.faults.amount("database.outage", 1, 300) * SECOND
-    )
-
-
-def _partition(world: World) -> None:
-    processes: list[Process] = [*world.workers, world.cleaner, world.front_end]
-    process = processes[int(world.random.random() * len(processes))]
-    duration = int(world.faults.amount("database.partition", 1, 300) * SECOND)
-    process.cut_off_until = world.scheduler.now + duration
-
-
-def _bus_outage(world: World) -> None:
-    world.bus.down_until = world.scheduler.now + int(world.faults.amount("bus.outage", 1, 120) * SECOND)
-
-
-def _heart_stopped(world: World) -> None:
-    worker = world.some_worker()
-    if worker is not None:
-        duration = int(world.faults.amount("process.heart_stopped", 30, 200) * SECOND)
-        worker.heart.stopped_until = world.scheduler.now + duration
-
-
-def _drain(world: World) -> None:
-    worker = world.some_worker()
-    if worker is not None:
-        worker.drain(int(world.faults.amount("process.drain", 1, 20) * SECOND))
-
-
-def _foreign(world: World) -> None:
-    world.bus.bury(LANES[int(world.random.random() * 2)], "not a bell")
-
-
-def _pause(world: World) -> None:
-    seconds = world.faults.amount("operator.pause", 10, 400)
-    if world.random.random() < 0.5:
-        world.wish(pausing(lambda: world.clock.now() + timedelta(seconds=seconds)))
-    else:
-        world.wish(pausing(lambda: None))
-        world.scheduler.at(world.scheduler.now + int(seconds * SECOND), lambda: world.wish(resuming))
-
-
-_WEATHERS = {
-    "database.outage": _outage,
-    "database.partition": _partition,
-    "bus.outage": _bus_outage,
-    "bus.restarts": lambda world: world.bus.restart(),
-    "bus.foreign": _foreign,
-    "process.heart_stopped": _heart_stopped,
-    "process.drain": _drain,
-    "clock.leap": lambda world: world.clock.leap(int(world.faults.amount("clock.leap", 1, 60) * SECOND)),
-    "operator.pause": _pause,
-    "janitor.any_time": lambda world: world.cleaner.sweep(world.some_sweep()),
-}
-assert _WEATHERS.keys() <= BY_NAME.keys()
