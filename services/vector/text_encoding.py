@@ -86,10 +86,11 @@ def _from_cpg(path: Path) -> str | None:
         return None
     text = path.read_text(encoding="latin-1")[:60].strip().lower()
     digits = re.sub(r"\D", "", text)
-    for name in (text, text.replace(" ", "-"), f"cp{digits}", f"iso8859-{digits[4:]}"):
+    names = [text, text.replace(" ", "-")] if text else []
+    for name in [*names, *([f"cp{digits}", f"iso8859-{digits[4:]}"] if digits else [])]:
         try:
-            return codecs.lookup(name).name
-        except LookupError:
+            return _codec(name)
+        except TaskFailed:
             continue
     return None
 
@@ -118,5 +119,6 @@ def _checked(path: Path, given: str) -> str:
 def _codec(given: str) -> str:
     try:
         return codecs.lookup(given).name
-    except LookupError as error:
+    # A name may hold anything, also what no name can.
+    except (LookupError, ValueError) as error:
         raise TaskFailed(ENCODING_UNKNOWN, f"there is no encoding {given[:60]!r}") from error
