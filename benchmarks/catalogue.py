@@ -23,7 +23,8 @@ from infrastructure.pgstac_repository import PgStacRepository
 from services.stac.collections import raster_collection
 
 _WRITTEN = 10_000
-_BATCH = 500
+# A chunk of the loader holds ten thousand.
+_BATCH = 10_000
 _SEARCHED = 100_000
 _SEARCHES = 300
 _TURNS = 3
@@ -56,7 +57,7 @@ def _ingest(local: System, database: Database, folder: Path) -> list[Row]:
         loader.append(_load(local, database, f"loader-{turn}", _WRITTEN, folder))
     peer, rate = f"pypgstac load {version('pypgstac')}", _WRITTEN / median(loader)
     return [
-        Row(f"{_WRITTEN:,} items upserted by {_BATCH}", _WRITTEN / median(plain), "items/s", rate, peer),
+        Row(f"{_WRITTEN:,} items upserted by {_BATCH:,}", _WRITTEN / median(plain), "items/s", rate, peer),
         Row("  the same, with their countries", _WRITTEN / median(placed), "items/s", rate, peer),
     ]
 

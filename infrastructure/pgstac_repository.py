@@ -20,6 +20,7 @@ from core.stac_extents import (
 )
 from infrastructure.countries import COUNTRIES, CountryFinder
 from infrastructure.database import Connection, Database
+from infrastructure.pgstac_bulk import FEWEST, upsert_in_bulk
 from infrastructure.sql import load
 
 _QUERIES = load("catalogue")
@@ -179,9 +180,11 @@ class PgStacTransaction:
         self._lock(sorted(by_collection))
         replaced = self._bounds(by_collection)
         names = ", ".join(f"{item['collection']}/{item['id']}" for item in items[:3])
-        parameters = {"items": Jsonb(list(written)), "collection_ids": list(by_collection)}
         with _refused(f"{len(items)} items ({names})"):
-            row = self._connection.execute(_QUERIES["upsert_items"], parameters).fetchone()
+            if len(items) < FEWEST or not upsert_in_bulk(self._connection, written):
+                self._connection.execute(_QUERIES["upsert_items"], {"items": Jsonb(list(written))})
+        parameters = {"collection_ids": list(by_collection)}
+        row = self._connection.execute(_QUERIES["known_of_collections"], parameters).fetchone()
         known = row["known"] if row else {}
         for collection_id, extent in grown_by.items():
             before = known[collection_id]

@@ -183,7 +183,9 @@ def test_the_fields_own_client_walks_the_catalogue(browser: Browser) -> None:
         parent = item.get_collection()
         assert parent is not None
         assert parent.id == "system-rasters"
-    assert [item.id for item in filtered] == [item.id for item in found if item.properties["gsd"] > 1000]
+    assert [item.id for item in filtered] == [
+        item.id for item in found if item.properties.get("gsd", 0) > 1000
+    ]
     assert client.conforms_to("ITEM_SEARCH")
     assert client.conforms_to("FILTER")
 

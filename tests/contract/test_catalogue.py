@@ -316,3 +316,45 @@ def test_an_extent_follows_an_item_that_moves(catalogue: Catalogue) -> None:
     found = catalogue.reader.get_collection("dem")
     assert found is not None
     assert found["extent"] == extent(0, 0, 4, 1, "2024-05-01", "2024-05-04")
+
+
+def test_many_items_are_read_back_as_few_are(catalogue: Catalogue) -> None:
+    shared = {"data": {"type": "image/tiff", "roles": ["data"], "title": "Data"}, "thumbnail": {"title": "T"}}
+    catalogue.write(lambda writer: writer.ensure_collection(collection(item_assets=shared)))
+    many = [
+        item(
+            f"tile-{number:03}",
+            bbox=(number, 0, number + 1, 1),
+            properties={"title": f"Tile {number}", "gone": None},
+        )
+        for number in range(60)
+    ]
+    year = {
+        "datetime": None,
+        "start_datetime": "2023-01-01T00:00:00Z",
+        "end_datetime": "2023-12-31T00:00:00Z",
+    }
+    many[7] = item("tile-007", bbox=(7, 0, 8, 1), properties=year)
+    catalogue.write(lambda writer: writer.upsert_items(many))
+    replaced = [item(f"tile-{number:03}", bbox=(number, 0, number + 1, 1)) for number in range(30)]
+
+    catalogue.write(lambda writer: writer.upsert_items(replaced))
+
+    expected = [*replaced, *many[30:]]
+    for written in expected:
+        written["properties"].pop("gone", None)
+    assert list(catalogue.reader.items("dem")) == expected
+    found = catalogue.reader.get_collection("dem")
+    assert found is not None
+    assert found["extent"]["spatial"] == {"bbox": [[0, 0, 60, 1]]}
+
+
+def test_many_items_are_written_or_none(catalogue: Catalogue) -> None:
+    catalogue.write(lambda writer: writer.ensure_collection(collection()))
+    items = [item(f"tile-{number}") for number in range(30)]
+    items[20]["geometry"] = None
+
+    with pytest.raises(TaskFailed):
+        catalogue.write(lambda writer: writer.upsert_items(items))
+
+    assert catalogue.reader.count_items("dem") == 0

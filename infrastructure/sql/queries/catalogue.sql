@@ -62,17 +62,20 @@ SELECT collection
    FOR UPDATE;
 
 -- upsert_items
--- Write items, and return what may have to grow of their collections: it is read under the lock.
-SELECT pgstac.upsert_items(%(items)s),
-       (SELECT jsonb_object_agg(
-                 id,
-                 jsonb_build_object(
-                   'extent', content->'extent',
-                   'countries', COALESCE(content #> '{summaries,geo:iso3}', '[]')
-                 )
-               )
-          FROM pgstac.collections
-         WHERE id = ANY(%(collection_ids)s)) AS known;
+-- Write items.
+SELECT pgstac.upsert_items(%(items)s);
+
+-- known_of_collections
+-- What may have to grow of collections: it is read under the lock.
+SELECT jsonb_object_agg(
+         id,
+         jsonb_build_object(
+           'extent', content->'extent',
+           'countries', COALESCE(content #> '{summaries,geo:iso3}', '[]')
+         )
+       ) AS known
+  FROM pgstac.collections
+ WHERE id = ANY(%(collection_ids)s);
 
 -- item_bounds
 -- How far items reach that there are already.
