@@ -46,13 +46,19 @@ class System:
         """Return the address of the server's own database, for settings that need a superuser."""
         return running_addresses(Home(self.home)).postgres.url(SUPERUSER, "postgres")
 
-    def run_job(self, job_type: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def run_job(self, job_type: str, parameters: dict[str, Any], *, rerun: bool = False) -> dict[str, Any]:
         """Submit a job, wait for its end and return it.
+
+        Args:
+            job_type: Its type.
+            parameters: Its parameters.
+            rerun: Run it again if it has completed before.
 
         Raises:
             RuntimeError: It was refused, or did not complete.
         """
-        receipt = self.request("POST", f"/api/jobs/submit/{job_type}", parameters)
+        query = "?rerun=true" if rerun else ""
+        receipt = self.request("POST", f"/api/jobs/submit/{job_type}{query}", parameters)
         return self.wait_for(receipt["job_id"])
 
     def wait_for(self, job_id: str) -> dict[str, Any]:
