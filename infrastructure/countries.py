@@ -24,8 +24,8 @@ PRIMARY_COUNTRY: Final = "geo:primary_iso3"
 
 _QUERIES = load("countries")
 
-# The table's name is a setting. Areas and lengths are in degrees, at one latitude comparable; a
-# point has neither, and the first of its countries wins.
+# The table's name is a setting. Areas are measured on the ellipsoid, for a degree is worth little
+# near the poles; a point has neither area nor length, and the first of its countries wins.
 _FIND = sql.SQL("""
 WITH items AS (
     SELECT position, ST_MakeValid(ST_SetSRID(ST_GeomFromGeoJSON(outline), 4326)) AS geom
@@ -37,7 +37,9 @@ WITH items AS (
 )
 SELECT position,
        array_agg(DISTINCT iso3 ORDER BY iso3) AS countries,
-       (array_agg(iso3 ORDER BY ST_Area(shared) DESC, ST_Length(shared) DESC, iso3))[1] AS primary_country
+       (array_agg(
+          iso3 ORDER BY ST_Area(shared::geography) DESC, ST_Length(shared::geography) DESC, iso3
+        ))[1] AS primary_country
   FROM parts
  GROUP BY position
 """)

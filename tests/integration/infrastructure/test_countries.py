@@ -32,6 +32,25 @@ def test_the_primary_country_has_the_largest_part(database: Database) -> None:
     assert countries(repository, "west") == (["ESP", "PRT"], "PRT")
 
 
+def test_a_country_is_not_large_because_it_is_near_a_pole(database: Database) -> None:
+    found, primary = countries(publish(database, tile("tile", -180.0, -90.0, 180.0, 90.0)))
+
+    assert found is not None
+    assert {"ATA", "RUS"} <= set(found)
+    assert primary == "RUS"
+
+
+def test_a_line_and_a_point_have_countries_too(database: Database) -> None:
+    road, well = tile("road", -8.0, 39.0, -3.0, 39.0), tile("well", -3.0, 40.0, -3.0, 40.0)
+    road["geometry"] = {"type": "LineString", "coordinates": [[-8.0, 39.0], [-3.0, 39.0]]}
+    well["geometry"] = {"type": "Point", "coordinates": [-3.0, 40.0]}
+
+    repository = publish(database, road, well)
+
+    assert countries(repository, "road") == (["ESP", "PRT"], "ESP")
+    assert countries(repository, "well") == (["ESP"], "ESP")
+
+
 def test_the_ocean_is_no_country(database: Database) -> None:
     assert countries(publish(database, tile("tile", -40.0, 20.0, -39.0, 21.0))) == (None, None)
 
