@@ -229,3 +229,9 @@ def test_a_collection_is_one_mosaic_of_published_rasters(scene: Scene) -> None:
     assert answer.status == 200, answer.body
     shown = np.load(io.BytesIO(answer.body))
     assert np.array_equal(shown[:3], scene.pixels[[3, 2, 1]])
+
+
+def test_maps_on_other_sites_may_read_tiles(scene: Scene) -> None:
+    answer = scene.client.get(scene.preview("ndvi"), origin="https://maps.example")
+
+    assert answer.headers["access-control-allow-origin"] == "*"

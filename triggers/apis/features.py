@@ -23,6 +23,7 @@ from tipg.settings import DatabaseSettings
 
 from infrastructure.features_bootstrap import FEATURES_SCHEMA
 from triggers.apis.failures import add_database_failures, quieten
+from triggers.apis.origins import allow_every_origin
 from triggers.apis.services import ApiServices
 
 #: The schema of published tables; nothing else is served.
@@ -69,6 +70,7 @@ def create(services: ApiServices) -> FastAPI:
     app.add_middleware(RereadsTables)
     add_exception_handlers(app, DEFAULT_STATUS_CODES)
     add_database_failures(app)
+    allow_every_origin(app)
     for changed in (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         app.add_exception_handler(changed, _table_changed)
     quieten("tipg.errors")

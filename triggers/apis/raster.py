@@ -39,6 +39,7 @@ from infrastructure.gdal_access import PublishedBlobs
 from services.stac.models import COG_MEDIA_TYPE
 from services.stac.renders import render_parameters
 from triggers.apis.failures import add_database_failures, quieten
+from triggers.apis.origins import allow_every_origin
 from triggers.apis.services import ApiServices
 
 _ITEM = "/collections/{collection_id}/items/{item_id}"
@@ -87,6 +88,7 @@ def create(services: ApiServices) -> FastAPI:
     app.add_api_route("/", _landing, include_in_schema=False)
     add_exception_handlers(app, _ERRORS)
     add_database_failures(app)
+    allow_every_origin(app)
     quieten("titiler.core.errors")
     return app
 

@@ -166,3 +166,10 @@ def test_the_document_of_the_api_describes_the_paths_below_its_root(client: ApiC
     assert document["openapi"].startswith("3.")
     assert document["servers"][0]["url"] == "/api/features"
     assert "/collections/{collectionId}/items" in document["paths"]
+
+
+@pytest.mark.parametrize("path", ["/api/features/collections", "/api/stac/collections"])
+def test_maps_on_other_sites_may_read(client: ApiClient, path: str) -> None:
+    answer = client.get(path, origin="https://maps.example")
+
+    assert answer.headers["access-control-allow-origin"] == "*"
