@@ -130,7 +130,8 @@ class CoreMachine:
             self._run_batch(claimed)
             taken += len(claimed)
             if self.clock.monotonic() - began > self.limits.invocation.total_seconds():
-                self._ring_for_rest("light")
+                if not self._ring_for_rest("light"):
+                    self._schedule("light")
                 return taken
         return taken
 

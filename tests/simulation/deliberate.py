@@ -368,7 +368,9 @@ def good_result_taken_for_something_left_over(patch: Patch) -> None:
 
 def claims_kept_alive_that_nobody_works_on(patch: Patch) -> None:
     def run_batch(self: CoreMachine, claimed: Sequence[ClaimedTask]) -> None:
+        began = self.clock.monotonic()
         self._run_holds([self.heart.hold(task) for task in claimed])
+        self._adapt(self._lanes[claimed[0].lane], self.clock.monotonic() - began)
 
     patch.setattr(CoreMachine, "_run_batch", run_batch)
 

@@ -43,7 +43,7 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     FaultKind("process.drain", "A process is told to end, and killed some seconds later.", 30),
     _harmless("process.stall", "A process is stopped for up to minutes between two steps.", 150),
     _harmless(
-        "process.stall_at_blob", "A process is stopped for minutes before a call to the blob store.", 15
+        "process.stall_at_blob", "A process is stopped for minutes before a call to the blob store.", 6
     ),
     _harmless("process.heart_stopped", "A process beats no longer, though it works on.", 30),
     FaultKind("process.slow_start", "A process that died comes back after minutes only.", 3),

@@ -130,6 +130,7 @@ class Worker(Connected):
     def __init__(self, world: "World", name: str, lanes: tuple[str, ...]) -> None:
         super().__init__(world, name)
         self.lanes = lanes
+        self._busy = 0
         self.heart = BeatingHeart(self)
         setup = world.setup
         self.is_outdated = world.faults.fires("process.outdated")
@@ -190,7 +191,10 @@ class Worker(Connected):
             lock = letter.locked
             try:
                 self.step("process.crash_before_settle")
+                self._busy += 1
                 answered = self._answer(lane, letter.deliveries)
+                self._busy -= 1
+                self._check_idle()
                 self.step("process.crash_before_settle")
             finally:
                 bus.done(lane)
@@ -202,6 +206,11 @@ class Worker(Connected):
             else:
                 bus.give_back(letter, lock)
                 self.wait(SECOND)
+
+    def _check_idle(self) -> None:
+        """Hold an idle worker to this: it beats for nothing."""
+        if not self._busy and self.heart.holds:
+            self.world.broken("a worker beats for what it works on", f"{self.heart.tasks}")
 
     def _answer(self, lane: str, deliveries: int) -> bool:
         try:

@@ -68,7 +68,7 @@ def setup_of(seed: int, only: frozenset[str] | None = None, wishes: int = 1_000)
     return Setup(
         seed=seed,
         kinds=kinds,
-        intensity=3 if is_prompt else random.choice((0.3, 1, 1, 3)),
+        intensity=8 if is_prompt else random.choice((0.3, 1, 1, 3)),
         only=only,
         wishes=wishes,
         has_watchdog=has_watchdog,
@@ -77,7 +77,7 @@ def setup_of(seed: int, only: frozenset[str] | None = None, wishes: int = 1_000)
         bells=200 if is_prompt else random.choice((1, 3, 20, 200)),
         deliveries=random.choice((2, 10)) if has_watchdog else 10,
         claim_batch=random.choice((1, 4, 50)),
-        patience=random.choice((3, 120)) if has_watchdog else 120,
+        patience=random.choice((0, 3, 120)) if has_watchdog else 120,
         workers=(*threads, ("light", "heavy")),
         latency=random.choice((0.05, 0.2, 0.5)),
         slowest=10_000 if is_prompt else random.choice((10_000, 200_000, 5 * SECOND)),

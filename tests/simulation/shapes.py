@@ -284,6 +284,8 @@ def make_handlers(world: "World") -> Sequence[AnyHandler]:
         order = Order.model_validate(world.state.jobs[task.job_id].parameters)
         context.publish_blob(_CONTENT, BlobRef(PUBLISHED, f"{order.place}.tif"), WriteOptions())
         moods.of(task.task_id)(context, int(task.task_id[8:16], 16))
+        if int(task.task_id[17], 16) < 4:
+            raise TaskFailed(codes.BLOB_EMPTY, "Written, and not good enough to be published.")
         with context.publication() as transaction:
             if int(task.task_id[16], 16) % 2:
                 transaction.complete({"key": task.key})
