@@ -423,7 +423,7 @@ class App:
     def _zones(self) -> Zones:
         storage = self.settings.storage
         return Zones(
-            silver=frozenset({storage.silver_cogs, storage.silver_mosaicjson}),
+            silver=frozenset({storage.silver_cogs, storage.silver_mosaicjson, storage.silver_vectors}),
             schemas=frozenset(self.settings.vector.schemas),
             system_collections=frozenset(STACDefaults.SYSTEM_COLLECTIONS),
         )

@@ -75,6 +75,8 @@ def test_a_table_goes_with_its_item_and_comes_back_as_it_was(terrane: RunningSys
     assert unchanged == before
     assert {name: removed[name] for name in REMOVED} == {name: listed[name] for name in REMOVED}
     assert [(entry["table"], entry["rows"]) for entry in listed["tables"]] == [("geo.places", 3)]
+    assert [entry["location"].partition("/")[0] for entry in listed["blobs"]] == ["silver-vectors"]
+    assert listed["kept"] == []
     assert gone == [None]
     assert (tables(terrane), catalogue(terrane), content(terrane, "places")) == before
 
