@@ -297,8 +297,8 @@ def test_importing_the_app_opens_no_connection() -> None:
         "def refuse(*arguments): raise AssertionError(f'connects at import: {arguments}')\n"
         "socket.socket.connect = refuse\n"
         "import function_app\n"
-        "from triggers import bootstrap\n"
-        "sys.exit(bootstrap._app is not None)\n"
+        "from triggers.bootstrap import application\n"
+        "sys.exit(application._app is not None)\n"
     )
 
     assert (

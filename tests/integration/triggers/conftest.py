@@ -4,7 +4,7 @@ import pytest
 
 from infrastructure.database import Database
 from tests.factories.memory_app import Client, MemoryApp, memory_app
-from triggers import bootstrap
+from triggers.bootstrap import application
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def terrane(database: Database, monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
     for name in set(parts) - {"settings", "queue", "blobs"}:
         del parts[name]
     parts["database"] = database
-    monkeypatch.setattr(bootstrap, "_app", composed.app)
+    monkeypatch.setattr(application, "_app", composed.app)
     return composed
 
 

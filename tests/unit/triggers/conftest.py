@@ -3,14 +3,14 @@ import pytest
 from tests.factories.clock import ManualClock
 from tests.factories.memory_app import Client, MemoryApp, memory_app
 from tests.factories.moods import MoodJob, do_mood
-from triggers import bootstrap
+from triggers.bootstrap import application
 
 
 @pytest.fixture
 def terrane(monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
     """This process's app, on in-memory adapters."""
     composed = memory_app()
-    monkeypatch.setattr(bootstrap, "_app", composed.app)
+    monkeypatch.setattr(application, "_app", composed.app)
     return composed
 
 
@@ -23,7 +23,7 @@ def clock() -> ManualClock:
 def moods(terrane: MemoryApp, monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> MemoryApp:
     """This process's app with one job type, whose task ends as it is told, and a clock by hand."""
     composed = memory_app([MoodJob], [do_mood], clock)
-    monkeypatch.setattr(bootstrap, "_app", composed.app)
+    monkeypatch.setattr(application, "_app", composed.app)
     return composed
 
 

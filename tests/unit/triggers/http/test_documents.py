@@ -4,7 +4,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from tests.factories.memory_app import ADDRESS, Client, memory_app
-from triggers import bootstrap
+from triggers.bootstrap import application
 from triggers.error_catalogue import ERROR_CODES
 
 VOID = {"meta", "link", "br"}
@@ -102,7 +102,7 @@ def test_links_begin_with_the_address_that_the_client_used(client: Client) -> No
 
 def test_links_begin_with_the_public_address_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATALOGUE_PUBLIC_URL", "https://maps.test/")
-    monkeypatch.setattr(bootstrap, "_app", memory_app().app)
+    monkeypatch.setattr(application, "_app", memory_app().app)
 
     document = Client().get("http://10.0.0.4:8080/api/openapi.json").json
 
