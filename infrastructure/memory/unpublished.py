@@ -197,6 +197,10 @@ class InMemoryUnpublishingTransaction:
             for row in self._state.artifacts:
                 if self._is_own(row) and row.state == "live" and row.role == "published":
                     row.job_id, row.revision = owner.job_id, owner.revision
+            for kind, location in _recorded_places(record):
+                self._state.artifacts.append(
+                    ArtifactRow(kind, location, owner.job_id, owner.revision, "published", "live")
+                )
         for row in _trash(self._state, record):
             row.state, row.role = "writing", "intermediate"
             row.job_id, row.revision = self._task.job_id, self._task.revision
@@ -216,6 +220,13 @@ def _trash(state: EngineState, record: UnpublishedJob) -> list[ArtifactRow]:
         if (row.state, row.kind, row.job_id) == ("live", "blob", record.unpublish_job_id)
         and row.location in places
     ]
+
+
+def _recorded_places(record: UnpublishedJob) -> list[tuple[str, str]]:
+    """Return the item and the tables, of which there is no more than a record of whose they are."""
+    tables = [("table", table.table) for table in record.tables if table.rows is not None]
+    item = ("item", f"{record.collection_id}/{record.stac_item_id}")
+    return [item, *tables] if record.stac_item_id is not None else tables
 
 
 def _place(record: UnpublishedJob) -> tuple[datetime, str]:

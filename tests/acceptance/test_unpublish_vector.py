@@ -40,7 +40,7 @@ def named(terrane: RunningSystem, table: str) -> dict[str, Any]:
     """Return the item of a table, as a request names it."""
     [location] = terrane.query(
         "SELECT i.location FROM app.artifacts t JOIN app.artifacts i USING (job_id) "
-        "WHERE t.location = %s AND i.kind = 'item' AND i.state = 'live'",
+        "WHERE t.location = %s AND t.state = 'live' AND i.kind = 'item' AND i.state = 'live'",
         f"geo.{table}",
     )
     collection_id, _, item_id = location.partition("/")
@@ -79,27 +79,28 @@ def test_a_table_goes_with_its_item_and_comes_back_as_it_was(terrane: RunningSys
     assert listed["kept"] == []
     assert gone == [None]
     assert (tables(terrane), catalogue(terrane), content(terrane, "places")) == before
+    assert named(terrane, "places") == item
 
 
 def test_a_table_can_be_named_and_views_that_read_it_need_cascade(terrane: RunningSystem) -> None:
-    publish(terrane, "watched")
-    terrane.execute("CREATE VIEW geo.watching AS SELECT name FROM geo.watched")
-    terrane.execute("ALTER VIEW geo.watching OWNER TO terrane_app")
+    publish(terrane, "observed")
+    terrane.execute("CREATE VIEW geo.observing AS SELECT name FROM geo.observed")
+    terrane.execute("ALTER VIEW geo.observing OWNER TO terrane_app")
 
-    listed = run(terrane, "unpublish_vector", table_name="watched")["result"]
-    receipt = terrane.submit("unpublish_vector", table_name="watched", dry_run=False)
+    listed = run(terrane, "unpublish_vector", table_name="observed")["result"]
+    receipt = terrane.submit("unpublish_vector", table_name="observed", dry_run=False)
     refused = terrane.ended(receipt.body["job_id"])
-    standing = content(terrane, "watched")
-    removed = run(terrane, "unpublish_vector", table_name="watched", dry_run=False, cascade=True)["result"]
-    gone = terrane.query("SELECT to_regclass('geo.watching')::text")
+    standing = content(terrane, "observed")
+    removed = run(terrane, "unpublish_vector", table_name="observed", dry_run=False, cascade=True)["result"]
+    gone = terrane.query("SELECT to_regclass('geo.observing')::text")
     run(terrane, "restore_unpublished", audit_id=removed["audit"][0]["id"])
 
-    assert listed["tables"][0]["views"] == ["geo.watching"]
+    assert listed["tables"][0]["views"] == ["geo.observing"]
     assert (refused["status"], refused["error"]["code"]) == ("failed", "table.dependents")
-    assert "geo.watching" in refused["error"]["message"]
+    assert "geo.observing" in refused["error"]["message"]
     assert len(standing) == 3
     assert gone == [None]
-    assert len(terrane.query("SELECT name FROM geo.watching")) == 3
+    assert len(terrane.query("SELECT name FROM geo.observing")) == 3
 
 
 def test_a_table_that_is_to_stay_stays(terrane: RunningSystem) -> None:

@@ -37,12 +37,14 @@ def write(store: EngineStore, task: ClaimedTask, place: str, etag: str) -> None:
 def withdrawal(task: ClaimedTask, grace: timedelta | None = GRACE) -> Withdrawal:
     moved_to = TRASH if grace is not None else None
     blob = {"location": PLACE, "nbytes": 10, "etag": "etag-1", "checksum": None, "moved_to": moved_to}
+    table = {"table": "geo.roads", "rows": 3, "moved_to": "vector_trash.roads"}
+    view = {"table": "geo.road_names", "rows": None, "moved_to": "vector_trash.road_names"}
     return Withdrawal(
         audit_id=audit_id(task.job_id, task.revision, "dem/tile"),
         collection_id="dem",
         item_id="tile",
         original_job_id=id_of("publisher"),
-        artifacts_deleted={"blobs": [blob], "tables": [], "kept": []},
+        artifacts_deleted={"blobs": [blob], "tables": [table, view], "kept": []},
         collection_deleted=False,
         item={"id": "tile"},
         collection=None,
@@ -210,6 +212,10 @@ def test_a_restoration_gives_everything_back_and_the_trash_to_the_clean_up(store
     live = store.effects.live_artifact("blob", PLACE)
     assert live is not None
     assert (live.job_id, live.etag) == (id_of("publisher"), "etag-3")
+    for kind, location in (("item", "dem/tile"), ("table", "geo.roads")):
+        owner = store.effects.live_artifact(kind, location)
+        assert owner is not None
+        assert owner.job_id == id_of("publisher")
     assert states(store, "restorer") == {TRASH: ("intermediate", "writing")}
     assert store.job("publisher").unpublished_at is None
     restored = store.unpublishing.get(record.id)

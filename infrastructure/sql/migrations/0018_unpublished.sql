@@ -121,6 +121,15 @@ BEGIN
         UPDATE app.artifacts a
            SET job_id = v_owner.job_id, revision = v_owner.revision, updated_at = now()
          WHERE a.job_id = p_job_id AND a.revision = p_revision AND a.state = 'live' AND a.role = 'published';
+        -- Of items and tables there is no more than a record of whose they are; views have no rows.
+        INSERT INTO app.artifacts (kind, location, job_id, revision, role, state)
+        SELECT place.kind, place.location, v_owner.job_id, v_owner.revision, 'published', 'live'
+          FROM (SELECT 'item' AS kind, v_record.collection_id || '/' || v_record.stac_item_id AS location
+                 UNION ALL
+                SELECT 'table', t ->> 'table'
+                  FROM jsonb_array_elements(v_record.artifacts_deleted -> 'tables') AS t
+                 WHERE jsonb_typeof(t -> 'rows') = 'number') AS place
+         WHERE place.location IS NOT NULL;
     END IF;
     -- The copies that waited are to be deleted by the clean-up after the run.
     UPDATE app.artifacts a
