@@ -11,12 +11,48 @@ CREATE FUNCTION app.is_paused_v1() RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT paused_at IS NOT NULL AND coalesce(paused_until > now(), true) FROM app.engine
 $$;
 
+-- A claim as its holder sees it: the task, and what of its job matters.
+CREATE TYPE app.claim AS (
+    task_id       text,
+    job_id        text,
+    revision      integer,
+    stage         integer,
+    kind          text,
+    key           text,
+    task_type     text,
+    lane          text,
+    rank          smallint,
+    turn          timestamptz,
+    fence         bigint,
+    attempt       integer,
+    max_attempts  integer,
+    row_version   smallint,
+    last_code     text,
+    parameters    jsonb,
+    job_type      text,
+    stopping      boolean,
+    claimed_for   interval,
+    time_left     interval
+);
+
+CREATE FUNCTION app.claims_v1(p_ids text[]) RETURNS SETOF app.claim LANGUAGE sql STABLE AS $$
+    SELECT t.task_id, t.job_id, t.revision, t.stage, t.kind, t.key, t.task_type, t.lane, t.rank, t.turn, t.fence,
+           t.attempt, t.max_attempts, t.row_version, t.error ->> 'code', t.parameters, j.job_type,
+           j.stop_to IS NOT NULL AND j.completed_at IS NULL, now() - t.started_at, t.deadline - now()
+      FROM app.tasks t
+      JOIN app.jobs j ON j.job_id = t.job_id
+     WHERE t.task_id = ANY (p_ids)
+     ORDER BY t.rank, t.turn
+$$;
+
 -- Take up to p_limit runnable tasks, beginning at (p_rank, p_turn) in the lane's order.
 -- A generic plan for LIMIT $n scans: hence plan_cache_mode.
+-- The jobs are read in here, by a statement of its own: the snapshot of the caller's statement may be older
+-- than what the scan finds, and a claim that a join leaves out is held by nobody until its lease is over.
 CREATE FUNCTION app.claim_v1(
     p_lane text, p_limit integer, p_worker text, p_claim_id text, p_lease interval,
     p_rank smallint, p_turn timestamptz)
-RETURNS SETOF app.tasks LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+RETURNS SETOF app.claim LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     v_ids  text[];
     v_jobs text[];
@@ -36,15 +72,14 @@ BEGIN
     IF v_ids IS NULL THEN
         RETURN;
     END IF;
-    RETURN QUERY
-        UPDATE app.tasks
-           SET status = 'processing', fence = fence + 1, attempt = attempt + 1,
-               worker = p_worker, claim_id = p_claim_id, claimed_at = now(),
-               lease_until = now() + p_lease, heartbeat_at = now(), progress = NULL, message = NULL,
-               started_at = coalesce(started_at, now())
-         WHERE task_id = ANY (v_ids)
-        RETURNING *;
+    UPDATE app.tasks
+       SET status = 'processing', fence = fence + 1, attempt = attempt + 1,
+           worker = p_worker, claim_id = p_claim_id, claimed_at = now(),
+           lease_until = now() + p_lease, heartbeat_at = now(), progress = NULL, message = NULL,
+           started_at = coalesce(started_at, now())
+     WHERE task_id = ANY (v_ids);
     PERFORM app.note_claim_v1(p_lane, v_jobs);
+    RETURN QUERY SELECT * FROM app.claims_v1(v_ids);
 END
 $$;
 
@@ -76,8 +111,9 @@ END
 $$;
 
 -- The tasks of a claim whose answer was lost.
-CREATE FUNCTION app.claimed_v1(p_claim_id text) RETURNS SETOF app.tasks LANGUAGE sql STABLE AS $$
-    SELECT * FROM app.tasks WHERE status = 'processing' AND claim_id = p_claim_id
+CREATE FUNCTION app.claimed_v1(p_claim_id text) RETURNS SETOF app.claim LANGUAGE sql STABLE AS $$
+    SELECT * FROM app.claims_v1(ARRAY(
+        SELECT task_id FROM app.tasks WHERE status = 'processing' AND claim_id = p_claim_id))
 $$;
 
 -- Renew the leases that these fences hold. A locked row is being written by its own holder and

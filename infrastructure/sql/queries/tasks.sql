@@ -1,22 +1,11 @@
 -- claim
 -- Take runnable tasks.
-SELECT t.task_id, t.job_id, t.revision, t.stage, t.kind, t.key, t.task_type, t.lane, t.rank, t.turn, t.fence,
-       t.attempt, t.max_attempts, t.row_version, t.error ->> 'code' AS last_code, t.parameters, j.job_type,
-       j.stop_to IS NOT NULL AND j.completed_at IS NULL AS stopping, now() - t.started_at AS claimed_for,
-       t.deadline - now() AS time_left
-  FROM app.claim_v1(%(lane)s, %(limit)s, %(worker)s, %(claim_id)s, %(lease)s, %(rank)s::smallint, %(turn)s) AS t
-  JOIN app.jobs j ON j.job_id = t.job_id
- ORDER BY t.rank, t.turn;
+SELECT *
+  FROM app.claim_v1(%(lane)s, %(limit)s, %(worker)s, %(claim_id)s, %(lease)s, %(rank)s::smallint, %(turn)s);
 
 -- claimed
 -- What an earlier claim took whose answer was lost.
-SELECT t.task_id, t.job_id, t.revision, t.stage, t.kind, t.key, t.task_type, t.lane, t.rank, t.turn, t.fence,
-       t.attempt, t.max_attempts, t.row_version, t.error ->> 'code' AS last_code, t.parameters, j.job_type,
-       j.stop_to IS NOT NULL AND j.completed_at IS NULL AS stopping, now() - t.started_at AS claimed_for,
-       t.deadline - now() AS time_left
-  FROM app.claimed_v1(%(claim_id)s) AS t
-  JOIN app.jobs j ON j.job_id = t.job_id
- ORDER BY t.rank, t.turn;
+SELECT * FROM app.claimed_v1(%(claim_id)s);
 
 -- end
 -- End claims.

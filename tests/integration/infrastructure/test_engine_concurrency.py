@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TypeVar
 
+import psycopg
 import pytest
+from psycopg.rows import DictRow
 
 from core.declaration import Location, Stage
 from core.models.claims import ClaimedTask, FollowUp, TaskEnd
@@ -24,6 +26,7 @@ from tests.factories.engine import (
     keys,
     planned,
 )
+from tests.fixtures.processes import wait_until
 
 T = TypeVar("T")
 TOLERANT = (Stage("only", "work_type", "fan_out", on_task_failure="continue"),)
@@ -320,3 +323,29 @@ class TestDuplicates:
         live = crowd[0].effects.live_artifact("item", "c/i")
         assert live is not None
         assert live.job_id == id_of("a")
+
+
+def test_a_claim_that_began_before_the_job_was_there_is_held_by_whoever_took_it(
+    crowd: list[EngineStore], superuser: psycopg.Connection[DictRow]
+) -> None:
+    claimer, submitter = crowd[:2]
+
+    def waits_for(table: str) -> bool:
+        query = "SELECT FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        return superuser.execute(query, [table]).fetchone() is not None
+
+    with ThreadPoolExecutor(2) as threads:
+        with superuser.transaction():
+            # A claim looks first whether claiming is paused, a submission writes its stages last.
+            superuser.execute("LOCK TABLE app.engine IN ACCESS EXCLUSIVE MODE")
+            with superuser.transaction() as until_both_have_begun:
+                superuser.execute("LOCK TABLE app.stages IN ACCESS EXCLUSIVE MODE")
+                submitting = threads.submit(submitter.submit, "late")
+                wait_until(lambda: waits_for("app.stages"), 30)
+                claiming = threads.submit(claimer.claim)
+                wait_until(lambda: waits_for("app.engine"), 30)
+                raise psycopg.Rollback(until_both_have_begun)
+            submitting.result(timeout=30)
+        claimed = claiming.result(timeout=30)
+
+    assert [task.job_id for task in claimed] == [id_of("late")]
