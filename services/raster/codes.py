@@ -122,9 +122,14 @@ OUTPUT_TOO_LARGE = ErrorCode(
 )
 DISK_FULL = ErrorCode(
     "raster.disk_full",
-    "The worker's disk is too small for this raster",
-    "Split the raster, or run the worker with more disk.",
+    "The worker's disk has too little room for this raster now",
+    "Try again when other tasks have ended, or run the worker with more disk.",
     retryable=True,
+)
+DISK_TOO_SMALL = ErrorCode(
+    "raster.disk_too_small",
+    "The worker's disk is too small for this raster, even when it is empty",
+    "Split the raster, or run the worker with more disk.",
 )
 TYPE_MISMATCH = ErrorCode(
     "raster.type_mismatch",

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from core.errors import TaskFailed
-from services.raster.codes import DISK_FULL
+from core.errors import TaskFailed, TransientError
+from services.raster.codes import DISK_FULL, DISK_TOO_SMALL
 
 # Room for GDAL's scratch files: the warped raster, its overviews and the COG itself.
 _FACTOR: Final = 2.5
@@ -16,12 +16,17 @@ def require_disk(workspace: Path, source_bytes: int, output_bytes: int) -> None:
     """Refuse to begin what the disk cannot hold.
 
     Raises:
-        TaskFailed: ``raster.disk_full``.
+        TransientError: Other tasks fill the disk (``raster.disk_full``); it passes when they end.
+        TaskFailed: The disk is too small even when it is empty (``raster.disk_too_small``).
     """
     needed = required_disk(source_bytes, output_bytes)
-    free = shutil.disk_usage(workspace).free
-    if free < needed:
-        raise TaskFailed(DISK_FULL, f"{needed} bytes are needed, {free} are free", needed=needed, free=free)
+    disk = shutil.disk_usage(workspace)
+    if disk.total < needed:
+        message = f"{needed} bytes are needed, the disk has {disk.total}"
+        raise TaskFailed(DISK_TOO_SMALL, message, needed=needed, total=disk.total)
+    if disk.free < needed:
+        message = f"{needed} bytes are needed, {disk.free} are free"
+        raise TransientError(DISK_FULL, message, needed=needed, free=disk.free)
 
 
 def required_disk(source_bytes: int, output_bytes: int) -> int:

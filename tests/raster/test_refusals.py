@@ -326,7 +326,7 @@ def test_too_little_disk_is_told_before_anything_is_written(desk: Desk) -> None:
     with pytest.raises(TaskFailed) as caught:
         write_cog(WriteCog(path="a.tif", raster_type="categorical"), desk.child)
 
-    assert caught.value.code.code == "raster.disk_full"
+    assert caught.value.code.code == "raster.disk_too_small"
     assert caught.value.details["needed"] > 2 * 10**12
     assert [file.name for file in desk.workspace.iterdir()] == ["a.tif"]
 
