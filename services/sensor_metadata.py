@@ -53,6 +53,12 @@ def describe_sensor(tags: Tags) -> JsonObject:
     return properties
 
 
+def sensor_names(properties: JsonObject) -> tuple[str, ...]:
+    """Return what `describe_sensor` found that names the sensor: hints to what its bands show."""
+    named = [properties.get(name) for name in ("platform", "constellation")]
+    return tuple(name for name in (*named, *properties.get("instruments", ())) if name)
+
+
 def _platform(tags: Tags) -> JsonObject:
     named = next((_clean(tags[tag]) for tag in _PLATFORM_TAGS if _clean(tags.get(tag, ""))), None)
     if named is None:

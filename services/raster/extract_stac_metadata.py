@@ -1,5 +1,6 @@
 """The handler of ``extract_stac_metadata``: the item of a written raster, published with its COGs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from core.handler import TaskContext, task_handler
 from core.json import JsonObject
 from services.raster.handover import PublishedCog, WrittenRaster
 from services.raster.models import BandDescription, CogDescription
+from services.sensor_metadata import sensor_names
 from services.stac.band_combinations import band_combinations
 from services.stac.collections import raster_collection
 from services.stac.items import build_raster_item
@@ -88,9 +90,9 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
     """Put what the job found out in the terms of the item's builder."""
     cogs = list(p.written.cogs.items())
     _, data = cogs[0]
-    source_name = p.written.source.name
-    assets = {"data": _asset(data, source_name)} | {
-        _ASSETS[tier]: _asset(cog, source_name, ("visual",) if tier == "visualization" else ("data",))
+    hints = (p.written.source.name, *sensor_names(p.written.sensor))
+    assets = {"data": _asset(data, hints)} | {
+        _ASSETS[tier]: _asset(cog, hints, ("visual",) if tier == "visualization" else ("data",))
         for tier, cog in cogs[1:]
     }
     description = data.description
@@ -116,7 +118,7 @@ def describe_item(p: ExtractStacMetadata, context: TaskContext) -> RasterItem:
     )
 
 
-def _asset(cog: PublishedCog, source_name: str, roles: tuple[str, ...] = ("data",)) -> RasterAsset:
+def _asset(cog: PublishedCog, hints: Sequence[str], roles: tuple[str, ...] = ("data",)) -> RasterAsset:
     description = cog.description
     return RasterAsset(
         href=cog.url,
@@ -130,7 +132,7 @@ def _asset(cog: PublishedCog, source_name: str, roles: tuple[str, ...] = ("data"
             transform=tuple(description.proj_transform),
             bbox=description.proj_bbox,
         ),
-        bands=name_bands([_band(band, description) for band in description.bands], [source_name]),
+        bands=name_bands([_band(band, description) for band in description.bands], hints),
         gsd=description.gsd,
     )
 

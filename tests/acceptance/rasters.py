@@ -41,6 +41,9 @@ def write_all(directory: Path, listener: str) -> None:
         write(directory / f"overview_{name}.tif", pixels)
         with rasterio.open(directory / f"overview_{name}.tif", "r+") as dataset:
             dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=target)
+    write(directory / "tagged_worldview.tif", np.concatenate([pixels.astype("uint16") * 8] * 3)[:8])
+    with rasterio.open(directory / "tagged_worldview.tif", "r+") as dataset:
+        dataset.update_tags(ns="IMD", **{"IMAGE_1.satId": "WV03"})
     write_constant(directory / "huge_constant.tif")
     write_long(directory / "long.tif")
 

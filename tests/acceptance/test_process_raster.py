@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg import connect
@@ -79,6 +80,23 @@ def test_an_item_tells_what_it_was_made_of(terrane: "RunningSystem") -> None:
     assert steps == {"create_cog", "extract_stac_metadata"}
     assert "GDAL" in {agent["prov:label"] for agent in answer.body["agent"].values()}
     assert (missing.status, missing.body["code"]) == (404, "catalogue.item_missing")
+
+
+def test_a_product_that_only_its_tags_name_gets_its_band_combinations(
+    terrane: "RunningSystem", rasters: Path
+) -> None:
+    terrane.upload("acceptance/scene.tif", (rasters / "tagged_worldview.tif").read_bytes())
+
+    receipt = terrane.submit(
+        "process_raster_v2", container_name="bronze-rasters", blob_name="acceptance/scene.tif"
+    )
+    job = terrane.ended(receipt.body["job_id"])
+
+    item = item_of(terrane, job["result"])
+    assert_valid_item(item)
+    assert item["properties"]["platform"] == "worldview-3"
+    assert item["properties"]["renders"]["natural_colour"]["bidx"] == [5, 3, 2]
+    assert {"colour_infrared", "ndvi", "ndwi"} <= item["properties"]["renders"].keys()
 
 
 def test_a_place_that_another_job_owns_is_not_overwritten(terrane: "RunningSystem") -> None:

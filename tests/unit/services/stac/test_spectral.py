@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.sensor_metadata import describe_sensor, sensor_names
+from services.stac.band_combinations import band_combinations
 from services.stac.models import Band
 from services.stac.spectral import name_bands
 from tests.factories.raster_items import band
@@ -84,3 +86,29 @@ def test_words_tell_their_bands() -> None:
 
 def test_numbers_that_stand_for_missing_names_are_no_names() -> None:
     assert names(name_bands(described(*[None] * 13), ["scene.tif"])) == [None] * 13
+
+
+@pytest.mark.parametrize(
+    ("tags", "descriptions", "expected"),
+    [
+        ({"SPACECRAFT_ID": "LANDSAT_8"}, ("B3", "B4", "B5"), ["green", "red", "nir08"]),
+        ({"SENSOR_ID": "OLI_TIRS"}, ("B3", "B4", "B5"), ["green", "red", "nir08"]),
+        ({"DATATAKE_1_SPACECRAFT_NAME": "Sentinel-2B"}, ("B3", "B4", "B8"), ["green", "red", "nir"]),
+        (
+            {"IMD:IMAGE_1.satId": "WV03"},
+            (None,) * 8,
+            ["coastal", "blue", "green", "yellow", "red", "rededge", "nir08", "nir09"],
+        ),
+        ({"IMAGERY:SATELLITEID": "WV02"}, (None,) * 8, ["coastal", "blue", "green"]),
+    ],
+)
+def test_a_sensor_that_only_the_tags_name_gives_its_combinations(
+    tags: dict[str, str], descriptions: tuple[str | None, ...], expected: list[str]
+) -> None:
+    hints = ("scene.tif", *sensor_names(describe_sensor(tags)))
+
+    found = name_bands(described(*descriptions), hints)
+
+    assert names(found)[: len(expected)] == expected
+    assert {"colour_infrared", "ndvi", "ndwi"} <= band_combinations(found).renders.keys()
+    assert band_combinations(name_bands(described(*descriptions), hints[:1])).renders == {}
