@@ -265,30 +265,40 @@ def test_importing_the_app_imports_none_of_the_reading_apis_libraries() -> None:
     assert loaded.strip() == "[]"
 
 
-def routes_with(**variables: str) -> set[tuple[str, str]]:
+def routes_with(**variables: str) -> set[tuple[str, str, str]]:
+    """Return method, route and level of the key."""
     code = (
         "import json, function_app\n"
         "for function in function_app.app.get_functions():\n"
         "    for binding in json.loads(function.get_function_json())['bindings']:\n"
         "        if binding['type'] == 'httpTrigger':\n"
-        "            print(binding['route'], binding['authLevel'].lower())\n"
+        "            for method in binding['methods']:\n"
+        "                print(method.upper(), binding['route'], binding['authLevel'].lower())\n"
     )
     lines = in_a_process_of_its_own(code, **variables).splitlines()
-    return {(line.split()[0], line.split()[1]) for line in lines}
+    return {(method, route, level) for method, route, level in map(str.split, lines)}
 
 
 def test_each_reading_api_can_be_left_out() -> None:
     served = routes_with(CATALOGUE_APIS='["features"]')
 
-    assert {route for route, _ in served if "*" in route} == {"features/{*path}"}
+    assert {route for _, route, _ in served if "*" in route} == {"features/{*path}"}
 
 
 def test_reading_without_a_key_never_lets_anybody_write() -> None:
     served = routes_with(CATALOGUE_KEYED="false", CATALOGUE_TRANSACTIONS="true")
 
-    assert ("stac/{*path}", "anonymous") in served
-    assert ("stac/search", "anonymous") in served
-    assert ("stac/collections/{*path}", "function") in served
+    anonymous = {(method, route) for method, route, level in served if level == "anonymous"}
+    methods = {
+        (method, route)
+        for route in ("stac/{*path}", "features/{*path}", "raster/{*path}")
+        for method in ("GET", "HEAD", "OPTIONS")
+    }
+    own = {("GET", "livez"), ("GET", "readyz"), ("GET", "openapi.json"), ("GET", "docs")}
+    assert anonymous == methods | own | {("POST", "stac/search")}
+    assert ("POST", "stac/collections/{*path}", "function") in served
+    # A POST may register a search, which is a row of the catalogue.
+    assert ("POST", "raster/{*path}", "function") in served
 
 
 def test_importing_the_app_opens_no_connection() -> None:

@@ -34,7 +34,12 @@ async def features(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def raster(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer as the dynamic tile server; a POST asks for a shape's pixels or registers a search."""
+    """Answer as the dynamic tile server."""
+    return await _answer("raster", req)
+
+
+async def raster_post(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer about a shape's pixels, or register a search."""
     return await _answer("raster", req)
 
 
@@ -64,4 +69,7 @@ if "stac" in _settings.apis:
 if "features" in _settings.apis:
     blueprint.route("features/{*path}", methods=_READ_METHODS, auth_level=_READING)(features)
 if "raster" in _settings.apis:
-    blueprint.route("raster/{*path}", methods=[*_READ_METHODS, "POST"], auth_level=_READING)(raster)
+    blueprint.route("raster/{*path}", methods=_READ_METHODS, auth_level=_READING)(raster)
+    # One of the POSTs writes to the catalogue. To tell it by its path would be to guess how host,
+    # library and framework each decode one; so all of them need a key.
+    blueprint.route("raster/{*path}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)(raster_post)
