@@ -37,7 +37,15 @@ def blob(terrane: RunningSystem, name: str, content: bytes | None, container: st
 def drifting(terrane: RunningSystem) -> Iterator[RunningSystem]:
     """Give the system to a test that breaks what is published, and remove all of that afterwards."""
     yield terrane
-    run(terrane, "unpublish_raster", collection_id="audited", all_items=True, dry_run=False, grace_days=0)
+    for collection in ("audited", "audited-wide"):
+        run(
+            terrane,
+            "unpublish_raster",
+            collection_id=collection,
+            all_items=True,
+            dry_run=False,
+            grace_days=0,
+        )
     tables = terrane.query("SELECT id FROM pgstac.items WHERE content::text ~ 'postgis://geo.audit_'")
     run(
         terrane,
@@ -55,6 +63,7 @@ def test_every_seeded_drift_is_found_and_nothing_else(drifting: RunningSystem) -
     terrane = drifting
     for name in ("whole", "gone", "grown", "flipped"):
         publish(terrane, f"audit-{name}", "audited")
+    publish(terrane, "audit-wide", "audited-wide")
     for table in ("audit_whole", "audit_gone", "audit_rows", "audit_unnamed"):
         publish_table(terrane, table)
     before = findings(terrane, run(terrane, "audit_catalog", checksums=True)["result"])
@@ -74,6 +83,10 @@ def test_every_seeded_drift_is_found_and_nothing_else(drifting: RunningSystem) -
         "UPDATE pgstac.collections SET content ="
         " jsonb_set(content, '{extent,spatial,bbox,0}', '[0, 0, 1, 1]') WHERE id = 'audited'"
     )
+    terrane.execute(
+        "UPDATE pgstac.collections SET content ="
+        " jsonb_set(content, '{extent,spatial,bbox,0}', '[-90, -45, 90, 45]') WHERE id = 'audited-wide'"
+    )
     stored = catalogue(terrane)
 
     result = run(terrane, "audit_catalog", checksums=True)["result"]
@@ -91,10 +104,11 @@ def test_every_seeded_drift_is_found_and_nothing_else(drifting: RunningSystem) -
         ("table_rows_differ", "geo.audit_rows"),
         ("table_unnamed", "geo.audit_unnamed"),
         ("extent_too_small", "audited"),
+        ("extent_too_large", "audited-wide"),
     }
     # The thumbnail of the item that is gone is named by nobody either.
     assert {code for code, subject in found if "whole" in subject} == set()
-    assert len(found) <= 12
+    assert len(found) <= 13
     assert not result["agrees"]
     assert result["scanned"]["collection"] >= 7
     assert catalogue(terrane) == stored
