@@ -1,9 +1,10 @@
 """The extent of a collection, grown item by item; what every catalogue adapter does alike."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from core import codes
 from core.errors import TaskFailed
@@ -22,11 +23,14 @@ def items_extent(items: Iterable[JsonObject]) -> JsonObject:
         TaskFailed: An item has no time or no bbox, or one that cannot be read
             (``catalogue.item_invalid``).
     """
-    extents = [_item_extent(item) for item in items]
-    extent = extents[0]
-    for other in extents[1:]:
-        extent = grow_extent(extent, other)
-    return extent
+    remaining = iter(items)
+    box, starts, ends = _reach(next(remaining))
+    for item in remaining:
+        its_box, its_start, its_end = _reach(item)
+        box = _union(box, its_box)
+        starts, ends = min(starts, its_start, key=_instant), max(ends, its_end, key=_instant)
+    interval = [starts.text, ends.text]
+    return {"spatial": {"bbox": [box]}, "temporal": {"interval": [interval]}}
 
 
 def grow_extent(extent: JsonObject, other: JsonObject) -> JsonObject:
@@ -79,21 +83,38 @@ def _is_unknown(extent: JsonObject) -> bool:
     return all(extent[key] == UNKNOWN_EXTENT[key] for key in UNKNOWN_EXTENT)
 
 
-def _item_extent(item: JsonObject) -> JsonObject:
+class _Moment(NamedTuple):
+    """A time as it is and as it was written."""
+
+    instant: datetime
+    text: str
+
+
+_instant = attrgetter("instant")
+
+
+def _reach(item: JsonObject) -> tuple[list[float], _Moment, _Moment]:
+    """Return box, beginning and end of an item."""
     try:
-        interval = _interval(item["properties"])
-        return {"spatial": {"bbox": [_flat(item["bbox"])]}, "temporal": {"interval": [interval]}}
+        return _flat(item["bbox"]), *_interval(item["properties"])
     except (KeyError, TypeError, ValueError) as error:
         message = f"item {item.get('id')}: bbox or time is missing or malformed: {error}"
         raise TaskFailed(codes.CATALOGUE_ITEM_INVALID, message) from error
 
 
-def _interval(properties: JsonObject) -> list[str]:
+def _interval(properties: JsonObject) -> tuple[_Moment, _Moment]:
     moment = properties.get("datetime")
-    start, end = (str(properties.get(key) or moment) for key in ("start_datetime", "end_datetime"))
-    if datetime.fromisoformat(start) > datetime.fromisoformat(end):
-        raise ValueError(f"{start} is after {end}")
-    return [start, end]
+    start, end = (_moment(properties.get(key) or moment) for key in ("start_datetime", "end_datetime"))
+    if start.instant > end.instant:
+        raise ValueError(f"{start.text} is after {end.text}")
+    return start, end
+
+
+def _moment(value: Any) -> _Moment:
+    text = str(value)
+    instant = datetime.fromisoformat(text)
+    # One without a zone cannot be compared with the others; PostgreSQL would take it for UTC.
+    return _Moment(instant if instant.tzinfo else instant.replace(tzinfo=UTC), text)
 
 
 def _flat(bbox: Sequence[float]) -> list[float]:
@@ -106,6 +127,8 @@ def _flat(bbox: Sequence[float]) -> list[float]:
 
 def _union(one: Sequence[float], other: Sequence[float]) -> list[float]:
     a, b = _flat(one), _flat(other)
+    if a[0] <= b[0] <= b[2] <= a[2] and a[1] <= b[1] and b[3] <= a[3]:
+        return a
     west, east = _smallest_arc((a[0], a[2]), (b[0], b[2]))
     return [west, min(a[1], b[1]), east, max(a[3], b[3])]
 

@@ -7,9 +7,10 @@ SELECT c.id, b.base_item, b.base_item_id
    AND c.partition_trunc IS NULL;
 
 -- create_rows
--- Where the rows of a batch wait for their turn.
+-- Where the rows of a batch wait for their turn. PostGIS reads GeoJSON into a geometry as it comes,
+-- while the next rows are still being made.
 CREATE TEMPORARY TABLE terrane_items (
-    id text, collection text, starts timestamptz, ends timestamptz, outline text, content jsonb
+    id text, collection text, starts timestamptz, ends timestamptz, outline geometry, content jsonb
 ) ON COMMIT DROP;
 
 -- copy_rows
@@ -33,7 +34,7 @@ DELETE FROM pgstac.items AS item
 -- insert_rows
 -- Write the batch.
 INSERT INTO pgstac.items (id, geometry, collection, datetime, end_datetime, content, private)
-SELECT id, ST_SetSRID(ST_GeomFromGeoJSON(outline), 4326), collection, starts, ends, content, NULL
+SELECT id, ST_SetSRID(outline, 4326), collection, starts, ends, content, NULL
   FROM terrane_items
     ON CONFLICT DO NOTHING;
 

@@ -1,5 +1,7 @@
 """In which countries items lie."""
 
+import random
+
 from core.json import JsonObject
 from infrastructure.countries import CountryFinder
 from infrastructure.database import Database
@@ -94,3 +96,42 @@ def test_a_deployment_may_have_a_table_of_its_own(database: Database) -> None:
 
 def test_a_table_that_is_not_there_keeps_nothing_from_being_published(database: Database) -> None:
     assert countries(publish(database, tile("tile", 1, 1, 2, 2), table="geo.nowhere")) == (None, None)
+
+
+def test_many_items_at_once_have_the_countries_that_each_has_alone(database: Database) -> None:
+    chance = random.Random(3)  # noqa: S311 - the same places in every run
+    corners = [(chance.uniform(-20, 40), chance.uniform(30, 65), chance.uniform(0.1, 6)) for _ in range(60)]
+    several = [
+        tile(f"t{number}", west, south, west + size, south + size)
+        for number, (west, south, size) in enumerate(corners)
+    ]
+    several[0]["geometry"] = {"type": "Point", "coordinates": [-3.0, 40.0]}
+    # A bow tie over the border of Spain and Portugal, which is not valid.
+    bow = [[-8.0, 38.5], [-5.0, 39.5], [-5.0, 38.5], [-8.0, 39.5], [-8.0, 38.5]]
+    several[1]["geometry"] = {"type": "Polygon", "coordinates": [bow]}
+    finder = CountryFinder()
+
+    with database.transaction() as connection:
+        together = finder.with_countries(connection, several)
+        alone = [finder.with_countries(connection, [one])[0] for one in several]
+
+    assert together == alone
+    assert together[1]["properties"]["geo:iso3"] == ["ESP", "PRT"]
+    assert {len(one["properties"].get("geo:iso3", ())) for one in together} >= {0, 1, 2}
+
+
+def test_many_items_are_published_where_no_table_tells_their_countries(database: Database) -> None:
+    several = [tile(f"t{number}", 1, 1, 2, 2) for number in range(30)]
+
+    assert countries(publish(database, *several, table="geo.nowhere"), "t3") == (None, None)
+
+
+def test_a_table_may_have_outlines_of_arcs(database: Database) -> None:
+    database.execute("CREATE TABLE geo.curved (iso3 text, geom geometry(CurvePolygon, 4326))")
+    arcs = "SRID=4326;CURVEPOLYGON(CIRCULARSTRING(0 0, 4 4, 8 0, 4 -4, 0 0))"
+    database.execute("INSERT INTO geo.curved VALUES ('XXA', ST_GeomFromEWKT(%(arcs)s))", {"arcs": arcs})
+    several = [tile(f"t{number}", 3, 3, 5, 3.9) for number in range(30)]
+
+    repository = publish(database, *several, table="geo.curved")
+
+    assert countries(repository, "t3") == (["XXA"], "XXA")
