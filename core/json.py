@@ -9,6 +9,11 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+import orjson
+
+# What orjson would write in a way of its own goes through `_special` instead.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
 _PLAIN = (str, int, bool, type(None))
 
 JsonObject = dict[str, Any]
@@ -54,7 +59,11 @@ def rfc3339(moment: datetime) -> str:
 
 def dumps(value: Any) -> str:
     """Return compact JSON of `value` after `to_jsonable`."""
-    return json.dumps(to_jsonable(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return orjson.dumps(value, default=to_jsonable, option=_OPTIONS).decode()
+    except TypeError:
+        # Keys that are no strings and integers of more than 64 bits; or a value without a form, to be named.
+        return json.dumps(to_jsonable(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def canonical(value: Any) -> bytes:
