@@ -22,7 +22,8 @@ JOB = "ab" * 32
 _SETTINGS = {"JANITOR_ENABLED": "false", "ENGINE_SERVE_LANES": "[]"}
 
 _EMPTY = """
-DELETE FROM app.artifacts; DELETE FROM app.jobs; DELETE FROM chaos.effects; DROP TABLE IF EXISTS geo.lost
+DELETE FROM app.artifacts; DELETE FROM app.events; DELETE FROM app.tasks; DELETE FROM app.jobs;
+DELETE FROM chaos.effects; DROP TABLE IF EXISTS geo.lost
 """
 _JOB = """
 INSERT INTO app.jobs (

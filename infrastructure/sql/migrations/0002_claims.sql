@@ -54,30 +54,32 @@ CREATE FUNCTION app.claim_v1(
     p_rank smallint, p_turn timestamptz)
 RETURNS SETOF app.claim LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    v_ids  text[];
-    v_jobs text[];
+    v_ids    text[];
+    v_places tid[];
+    v_jobs   text[];
 BEGIN
     IF app.is_paused_v1() THEN
         RETURN;
     END IF;
     WITH picked AS (
-        SELECT task_id, job_id, kind
+        SELECT task_id, job_id, kind, ctid
           FROM app.tasks
          WHERE lane = p_lane AND status = 'queued' AND (rank, turn) >= (p_rank, p_turn) AND run_after <= now()
          ORDER BY rank, turn
          LIMIT p_limit
            FOR UPDATE SKIP LOCKED)
-    SELECT array_agg(task_id), array_agg(DISTINCT job_id) FILTER (WHERE kind <> 'cleanup')
-      INTO v_ids, v_jobs FROM picked;
+    SELECT array_agg(task_id), array_agg(ctid), array_agg(DISTINCT job_id) FILTER (WHERE kind <> 'cleanup')
+      INTO v_ids, v_places, v_jobs FROM picked;
     IF v_ids IS NULL THEN
         RETURN;
     END IF;
+    -- A locked row stays where it is, so that it need not be searched for again.
     UPDATE app.tasks
        SET status = 'processing', fence = fence + 1, attempt = attempt + 1,
            worker = p_worker, claim_id = p_claim_id, claimed_at = now(),
            lease_until = now() + p_lease, heartbeat_at = now(), progress = NULL, message = NULL,
            started_at = coalesce(started_at, now())
-     WHERE task_id = ANY (v_ids);
+     WHERE ctid = ANY (v_places);
     PERFORM app.note_claim_v1(p_lane, v_jobs);
     RETURN QUERY SELECT * FROM app.claims_v1(v_ids);
 END

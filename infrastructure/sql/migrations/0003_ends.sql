@@ -33,23 +33,25 @@ CREATE FUNCTION app.error_v1(p_code text, p_message text) RETURNS jsonb LANGUAGE
 $$;
 
 -- What becomes of a claim whose holder asks for `p_outcome`, by the task's own limits.
-CREATE FUNCTION app.decide_end_v1(p_task app.tasks, p_outcome text, p_stopping boolean, p_max_rescues integer)
-RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION app.decide_end_v1(
+    p_outcome text, p_stopping boolean, p_late boolean, p_no_attempt_left boolean, p_no_rescue_left boolean,
+    p_no_release_left boolean)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN p_outcome IN ('completed', 'failed', 'cancelled') THEN p_outcome
         WHEN p_stopping THEN 'cancelled'
-        WHEN p_task.deadline <= now() THEN 'deadline'
-        WHEN p_outcome = 'retry' AND p_task.attempt >= p_task.max_attempts THEN 'failed'
-        WHEN p_outcome = 'rescue' AND p_task.rescues >= p_max_rescues THEN 'worker_lost'
-        WHEN p_outcome = 'release' AND p_task.releases >= 20 AND p_task.attempt >= p_task.max_attempts
-            THEN 'worker_lost'
+        WHEN p_late THEN 'deadline'
+        WHEN p_outcome = 'retry' AND p_no_attempt_left THEN 'failed'
+        WHEN p_outcome = 'rescue' AND p_no_rescue_left THEN 'worker_lost'
+        WHEN p_outcome = 'release' AND p_no_release_left AND p_no_attempt_left THEN 'worker_lost'
         ELSE p_outcome
     END
 $$;
 
 -- Lock the tasks in order of key and answer each end: `ended`, `already` or `lost`. An end that is
--- named twice is one. Whether a job stops is read here and made sure of in app.follow_ends_v1,
--- whose turn in the order of locks it is; a stop is never taken back.
+-- named twice is one. FOR UPDATE returns a row as it is once it is locked, whatever the snapshot shows; whether
+-- a job stops is read by the snapshot and made sure of in app.follow_ends_v1, whose turn in the order of
+-- locks it is; a stop is never taken back.
 CREATE FUNCTION app.classify_ends_v1(
     p_ids text[], p_fences bigint[], p_outcomes text[], p_results jsonb[], p_errors jsonb[],
     p_delays interval[], p_max_rescues integer)
@@ -57,7 +59,13 @@ RETURNS app.task_end[] LANGUAGE plpgsql AS $$
 DECLARE
     v_ends app.task_end[];
 BEGIN
-    PERFORM 1 FROM app.tasks t WHERE t.task_id = ANY (p_ids) ORDER BY t.task_id FOR UPDATE;
+    WITH held AS (
+        SELECT t.task_id, t.job_id, t.revision, t.stage, t.slot, t.kind, t.lane, t.fence, t.ended_fence,
+               t.ended_outcome, t.worker, t.claimed_at, t.completed_at, t.deadline <= now() AS late,
+               t.attempt >= t.max_attempts AS no_attempt_left, t.rescues >= p_max_rescues AS no_rescue_left,
+               t.releases >= 20 AS no_release_left
+          FROM app.tasks t WHERE t.task_id = ANY (p_ids) ORDER BY t.task_id FOR UPDATE
+    )
     SELECT array_agg(ROW(
                t.task_id, t.job_id, t.revision, t.stage, t.slot, t.kind, t.lane, e.fence,
                CASE WHEN t.fence = e.fence AND t.completed_at IS NULL THEN 'ended'
@@ -65,8 +73,8 @@ BEGIN
                     ELSE 'lost' END,
                CASE WHEN t.ended_fence = e.fence THEN t.ended_outcome
                     WHEN t.fence <> e.fence OR t.completed_at IS NOT NULL THEN e.outcome
-                    ELSE app.decide_end_v1(t, e.outcome, j.stop_to IS NOT NULL AND t.kind <> 'cleanup',
-                                           p_max_rescues) END,
+                    ELSE app.decide_end_v1(e.outcome, j.stop_to IS NOT NULL AND t.kind <> 'cleanup', t.late,
+                                           t.no_attempt_left, t.no_rescue_left, t.no_release_left) END,
                e.result, e.error, e.delay, t.worker, t.claimed_at)::app.task_end
                ORDER BY t.task_id)
       INTO v_ends
@@ -74,7 +82,7 @@ BEGIN
               FROM unnest(p_ids, p_fences, p_outcomes, p_results, p_errors, p_delays) WITH ORDINALITY
                    AS n (task_id, fence, outcome, result, error, delay, place)
              ORDER BY n.task_id, n.fence, n.place) AS e
-      JOIN app.tasks t ON t.task_id = e.task_id
+      JOIN held t ON t.task_id = e.task_id
       JOIN app.jobs j ON j.job_id = t.job_id;
     RETURN app.name_limits_v1(coalesce(v_ends, '{}'));
 END
@@ -103,8 +111,10 @@ BEGIN
 END
 $$;
 
--- Write the task rows. Every way out of a claim adds one to the fence.
-CREATE FUNCTION app.write_ends_v1(p_ends app.task_end[]) RETURNS void LANGUAGE sql AS $$
+-- Write the task rows. Every way out of a claim adds one to the fence. Functions of a batch are in PL/pgSQL, which
+-- keeps their plans; those in SQL are planned at every call.
+CREATE FUNCTION app.write_ends_v1(p_ends app.task_end[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE app.tasks t
        SET status = CASE WHEN e.outcome IN ('completed', 'failed', 'cancelled') THEN e.outcome ELSE 'queued' END,
            fence = t.fence + 1, ended_fence = e.fence, ended_outcome = e.outcome,
@@ -130,15 +140,18 @@ CREATE FUNCTION app.write_ends_v1(p_ends app.task_end[]) RETURNS void LANGUAGE s
            CASE WHEN e.outcome <> 'completed' THEN e.error END
       FROM unnest(p_ends) AS e
      WHERE e.answer = 'ended' AND (e.worker IS NOT NULL OR e.outcome = 'failed');
+END
 $$;
 
 -- The end of a clean-up task is the end of its job's clean-up.
-CREATE FUNCTION app.note_cleanups_v1(p_ends app.task_end[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION app.note_cleanups_v1(p_ends app.task_end[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE app.jobs j
        SET cleanup = CASE e.outcome WHEN 'completed' THEN 'done' ELSE 'failed' END, updated_at = now()
       FROM unnest(p_ends) AS e
      WHERE e.kind = 'cleanup' AND e.answer = 'ended' AND e.outcome IN ('completed', 'failed', 'cancelled')
-       AND j.job_id = e.job_id AND j.revision = e.revision
+       AND j.job_id = e.job_id AND j.revision = e.revision;
+END
 $$;
 
 -- Count the ends in their slots; return the stages that have no open slot left.
