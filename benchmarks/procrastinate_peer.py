@@ -61,6 +61,7 @@ async def _work(url: str, concurrency: int) -> None:
         print("ready", flush=True)
         sys.stdin.readline()
         await app.run_worker_async(wait=False, concurrency=concurrency, install_signal_handlers=False)
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

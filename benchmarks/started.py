@@ -1,4 +1,4 @@
-"""Processes that make themselves ready, are let go together, and are timed until the last has ended."""
+"""Processes that make themselves ready, are let go together, and are timed until the last is done."""
 
 import subprocess
 import time
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 
 def seconds_of(commands: Sequence[Sequence[str]], environment: Mapping[str, str] | None = None) -> float:
-    """Return how long the commands work, their start-up left out.
+    """Return how long the commands work, their start-up and their way out left out.
 
-    Each prints a line when it is ready, and then waits for one on its standard input.
+    Each prints a line when it is ready, then waits for one on its standard input, and prints one when it is done.
 
     Raises:
         RuntimeError: One of them failed.
@@ -19,15 +19,20 @@ def seconds_of(commands: Sequence[Sequence[str]], environment: Mapping[str, str]
         )
         for command in commands
     ]
-    for process in processes:
-        if process.stdout is None or not process.stdout.readline():
-            raise RuntimeError(f"{process.args!r} ended before it was ready")
+    _await_line(processes)
     began = time.perf_counter()
     for process in processes:
         if process.stdin is not None:
             process.stdin.write("go\n")
-    codes = [process.wait() for process in processes]
+    _await_line(processes)
     seconds = time.perf_counter() - began
+    codes = [process.wait() for process in processes]
     if any(codes):
         raise RuntimeError(f"{commands[0]} ended with {codes}")
     return seconds
+
+
+def _await_line(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        if process.stdout is None or not process.stdout.readline():
+            raise RuntimeError(f"{process.args!r} ended before its time")
