@@ -50,7 +50,7 @@ def main(n: int, message: str, number: int) -> None:
     if number == 0:
         here.submission.submit(request)
     while here.jobs.statuses([job]).get(job) != "completed":
-        # Nobody rings for this process while the other one plans: it looks, as one that is rung for would not.
+        # Nobody rings for this process while the other one plans, so it looks.
         if not here.machine.answer_bell("light"):
             time.sleep(_LOOK_EVERY)
     print("done", flush=True)

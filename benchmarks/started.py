@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 def seconds_of(commands: Sequence[Sequence[str]], environment: Mapping[str, str] | None = None) -> float:
     """Return how long the commands work, their start-up and their way out left out.
 
-    Each prints a line when it is ready, then waits for one on its standard input, and prints one when it is done.
+    Each prints a line when it is ready, waits for one on its standard input, and prints one when done.
 
     Raises:
         RuntimeError: One of them failed.

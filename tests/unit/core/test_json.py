@@ -45,7 +45,13 @@ def test_what_is_written_reads_back_as_what_to_jsonable_says(value: object) -> N
 
 def test_the_special_forms() -> None:
     moment = datetime(2026, 11, 5, 13, 0, tzinfo=UTC)
-    value = {"at": moment, "on": date(2026, 11, 5), "for": timedelta(seconds=1.5), "id": UUID(int=1), "é": {1}}
+    value = {
+        "at": moment,
+        "on": date(2026, 11, 5),
+        "for": timedelta(seconds=1.5),
+        "id": UUID(int=1),
+        "é": {1},
+    }
     assert dumps(value) == (
         '{"at":"2026-11-05T13:00:00Z","on":"2026-11-05","for":1.5,'
         '"id":"00000000-0000-0000-0000-000000000001","é":[1]}'
@@ -56,7 +62,7 @@ def test_not_a_number_is_null() -> None:
     assert dumps([float("nan"), float("inf"), 1.0]) == "[null,null,1.0]"
 
 
-@pytest.mark.parametrize("value", [datetime(2026, 1, 1), object(), {"a": [b"x"]}])
+@pytest.mark.parametrize("value", [datetime.min, object(), {"a": [b"x"]}])
 def test_what_has_no_form_is_named(value: object) -> None:
     with pytest.raises(TypeError, match=r"datetime without a zone|has no JSON form"):
         dumps(value)
