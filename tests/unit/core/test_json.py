@@ -32,6 +32,7 @@ _LEAVES = st.one_of(
     st.just(Colour.RED),
     st.just(PurePosixPath("a/b")),
 )
+_NAIVE = datetime.fromisoformat("2026-11-05T12:00:00")
 _KEYS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.integers(), st.booleans())
 _VALUES = st.recursive(
     _LEAVES, lambda inner: st.one_of(st.lists(inner), st.tuples(inner), st.dictionaries(_KEYS, inner))
@@ -62,7 +63,7 @@ def test_not_a_number_is_null() -> None:
     assert dumps([float("nan"), float("inf"), 1.0]) == "[null,null,1.0]"
 
 
-@pytest.mark.parametrize("value", [datetime.min, object(), {"a": [b"x"]}])
+@pytest.mark.parametrize("value", [_NAIVE, object(), {"a": [b"x"]}])
 def test_what_has_no_form_is_named(value: object) -> None:
     with pytest.raises(TypeError, match=r"datetime without a zone|has no JSON form"):
         dumps(value)
