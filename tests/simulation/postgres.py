@@ -25,13 +25,15 @@ from tests.simulation.world import World
 
 _MAX_RESCUES = 5
 
-# Functions, views and defaults find this `now` before PostgreSQL's own, because the migrations run,
+# Functions, views and defaults find these clocks before PostgreSQL's own, because the migrations run,
 # and every session works, with `virtual` first in the search path.
 _CLOCK = """
 CREATE SCHEMA virtual;
 CREATE TABLE virtual.clock (at timestamptz NOT NULL);
 INSERT INTO virtual.clock VALUES ('2024-05-01 12:00:00+00');
 CREATE FUNCTION virtual.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM virtual.clock';
+CREATE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+AS 'SELECT at FROM virtual.clock';
 GRANT USAGE ON SCHEMA virtual TO PUBLIC;
 GRANT SELECT ON virtual.clock TO PUBLIC;
 """

@@ -157,7 +157,7 @@ CREATE TABLE app.events (
     event_id    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id      text        NOT NULL,
     revision    integer     NOT NULL,
-    at          timestamptz NOT NULL DEFAULT now(),
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     subject     text        NOT NULL CONSTRAINT events_subject_known CHECK (subject IN ('job', 'stage', 'task')),
     stage       integer,
     task_id     text,

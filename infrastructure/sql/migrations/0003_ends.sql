@@ -123,7 +123,7 @@ BEGIN
            error = CASE WHEN e.outcome = 'completed' THEN NULL ELSE coalesce(e.error, t.error) END,
            progress = CASE WHEN e.outcome = 'completed' THEN 1 ELSE t.progress END,
            message = CASE WHEN e.outcome = 'snooze' THEN coalesce(e.error ->> 'message', t.message) ELSE t.message END,
-           completed_at = CASE WHEN e.outcome IN ('completed', 'failed', 'cancelled') THEN now() END,
+           completed_at = CASE WHEN e.outcome IN ('completed', 'failed', 'cancelled') THEN clock_timestamp() END,
            attempt = t.attempt - CASE
                WHEN t.status = 'processing' AND (e.outcome IN ('snooze', 'rescue')
                     OR e.outcome = 'release' AND t.releases < 20) THEN 1 ELSE 0 END,

@@ -1,4 +1,5 @@
 -- Stages and jobs: how they move on, stop and end. All of it runs under the job's row lock.
+-- A task may end in the transaction of a long load, so that now() would be when the load began.
 
 CREATE FUNCTION app.insert_plan_v1(p_job app.jobs, p_stage integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO app.tasks (task_id, job_id, revision, stage, kind, key, task_type, lane, rank, deadline,
@@ -25,7 +26,7 @@ BEGIN
                      WHEN v_completed = 0 AND v_failed > 0 THEN 'failed'
                      ELSE 'completed' END;
     UPDATE app.stages
-       SET status = v_status, completed_at = now(), started_at = coalesce(started_at, now())
+       SET status = v_status, completed_at = clock_timestamp(), started_at = coalesce(started_at, now())
      WHERE job_id = p_job.job_id AND revision = p_job.revision AND number = p_stage
        AND status IN ('planning', 'processing');
     IF NOT FOUND THEN
@@ -48,7 +49,7 @@ $$;
 CREATE FUNCTION app.begin_stage_v1(p_job app.jobs, p_stage integer) RETURNS app.follow_up[]
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE app.stages SET status = 'planning', started_at = now()
+    UPDATE app.stages SET status = 'planning', started_at = clock_timestamp()
      WHERE job_id = p_job.job_id AND revision = p_job.revision AND number = p_stage AND status = 'pending';
     UPDATE app.jobs SET stage = p_stage, updated_at = now() WHERE job_id = p_job.job_id;
     PERFORM app.insert_plan_v1(p_job, p_stage);
@@ -92,7 +93,7 @@ RETURNS app.follow_up[] LANGUAGE plpgsql AS $$
 DECLARE
     v_dirty boolean;
 BEGIN
-    UPDATE app.stages SET status = 'cancelled', completed_at = now()
+    UPDATE app.stages SET status = 'cancelled', completed_at = clock_timestamp()
      WHERE job_id = p_job.job_id AND revision = p_job.revision AND completed_at IS NULL;
     UPDATE app.artifacts SET state = 'released', updated_at = now()
      WHERE job_id = p_job.job_id AND revision = p_job.revision AND state = 'reserved';
@@ -100,7 +101,8 @@ BEGIN
         SELECT 1 FROM app.artifacts
          WHERE job_id = p_job.job_id AND revision = p_job.revision AND state = 'writing');
     UPDATE app.jobs
-       SET status = p_status, result = p_result, error = p_error, completed_at = now(), updated_at = now(),
+       SET status = p_status, result = p_result, error = p_error, completed_at = clock_timestamp(),
+           updated_at = clock_timestamp(),
            cleanup = CASE WHEN v_dirty THEN 'pending' ELSE 'none' END
      WHERE job_id = p_job.job_id AND revision = p_job.revision AND completed_at IS NULL
        AND (status = 'processing' OR p_status IN ('failed', 'cancelled'));
