@@ -106,7 +106,7 @@ def ogr2ogr(source: Path, url: str) -> float:
 
 
 def _seconds(local: System, source: Path, table: str) -> float:
-    parameters = {
+    parameters: dict[str, object] = {
         "blob_name": source.name,
         "file_extension": source.suffix.removeprefix("."),
         "table_name": table,

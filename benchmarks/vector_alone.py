@@ -17,6 +17,7 @@ import shapely
 import sqlalchemy
 from psycopg.rows import dict_row
 
+from core.isolation import Child
 from core.ports.vectors import Chunk, Indexes, NewTable, TableColumn, TableName
 from infrastructure.vector_store import PostgisVectorTransaction
 from services.vector.models import PreparedVector, PrepareVector
@@ -24,16 +25,6 @@ from services.vector.native.preparation import prepare_vector
 from services.vector.wkb import conform
 
 _TABLE = TableName("geo", "bench_alone")
-
-
-class _Here:
-    """A child that is this process."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        """Tell nobody."""
 
 
 def main(arguments: list[str]) -> None:
@@ -64,14 +55,14 @@ def load_alone(path: Path, url: str) -> float:
         request = PrepareVector.model_validate(
             {"path": path.name, "file_extension": path.suffix.removeprefix(".")}
         )
-        prepared = prepare_vector(request, _Here(workspace))
+        prepared = prepare_vector(request, Child(workspace))
         began = time.perf_counter()
         _load(prepared, workspace, url)
         return time.perf_counter() - began
 
 
 def _load(prepared: PreparedVector, workspace: Path, url: str) -> None:
-    columns = [TableColumn(column.name, column.type) for column in prepared.columns]
+    columns = [TableColumn(column.name, str(column.type)) for column in prepared.columns]
     definition = NewTable(columns, prepared.geometry_type, prepared.target_srid)
     fit = partial(conform, geometry_type=prepared.geometry_type)
     with psycopg.connect(url, row_factory=dict_row) as connection:

@@ -42,9 +42,15 @@ class MemoryWatch:
             self.peak_mib = max(self.peak_mib, self.now_mib())
 
 
+def _share(process: psutil.Process) -> int:
+    """Return a process's memory; what forked processes have in common counts once for all of them."""
+    info = process.memory_full_info()
+    return int(getattr(info, "pss", info.uss))
+
+
 def _tree_mib(process: psutil.Process) -> float:
     try:
         tree = [process, *process.children(recursive=True)]
-        return sum(one.memory_info().rss for one in tree) / _MIB
+        return sum(map(_share, tree)) / _MIB
     except psutil.NoSuchProcess:
         return 0.0

@@ -13,6 +13,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", "--quiet", ".")),
     ("types of the product", ("mypy",)),
     ("types of scripts", ("mypy", "-p", "scripts")),
+    ("types of benchmarks", ("mypy", "-p", "benchmarks")),
     ("layers", ("lint-imports",)),
     ("dead code", ("vulture",)),
     ("generated documents", ("python", "-m", "scripts.generate_reference", "--check")),
