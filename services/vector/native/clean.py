@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from services.vector.native.coordinates import WkbCoordinates
 from services.vector.native.reprojection import Reprojection
+from services.vector.native.rings import look_at_rings
 from services.vector.native.shapes import POLYGONAL
 from services.vector.wkb import Headers
 
@@ -47,27 +48,21 @@ def clean_rows(wkb: pa.BinaryArray, found: Headers, reprojection: Reprojection) 
         return CleanRows(is_clean, wkb, np.empty((len(wkb), 4)))
     # Coordinates that are no numbers, or absurd ones, are found by what comes of them.
     with np.errstate(invalid="ignore", over="ignore"):
-        x, y, after = _checked(coordinates, found, reprojection, is_clean)
+        before = _Boxes(coordinates, coordinates.x, coordinates.y)
+        is_clean &= np.isfinite(before.rows).all(axis=1) & ~reprojection.is_out_of_range(before.rows)
+        is_clean &= ~_has_degenerate_line(coordinates, before) & ~_has_repeated_points(coordinates, found)
+        x, y = reprojection.transform_arrays(coordinates.x, coordinates.y)
+        after = _Boxes(coordinates, x, y) if reprojection.is_needed else before
+        is_clean &= np.isfinite(after.rows).all(axis=1)
+        if reprojection.target.is_geographic:
+            is_clean &= ~_crosses_map(after.rows)
+        rings = look_at_rings(coordinates, x, y, after.runs)
+        is_clean &= ~_owners(coordinates, rings.is_wrong)
     moved = coordinates.with_coordinates(x, y) if reprojection.is_needed else wkb
     # Asked of what goes into the table: rounding can spoil what was valid where it came from.
-    polygonal = is_clean & np.isin(found.base, POLYGONAL)
-    is_clean[polygonal] = _is_valid(moved, polygonal)
+    asked = is_clean & np.isin(found.base, POLYGONAL) & ~_is_one_star(coordinates, rings.is_star)
+    is_clean[asked] = _is_valid(moved, asked)
     return CleanRows(is_clean, moved, after.rows)
-
-
-def _checked(
-    coordinates: WkbCoordinates, found: Headers, reprojection: Reprojection, is_clean: Mask
-) -> tuple[Floats, Floats, "_Boxes"]:
-    """Take rows that need more out of `is_clean`; return coordinates and boxes in the target CRS."""
-    before = _Boxes(coordinates, coordinates.x, coordinates.y)
-    is_clean &= np.isfinite(before.rows).all(axis=1) & ~reprojection.is_out_of_range(before.rows)
-    is_clean &= ~_has_degenerate_line(coordinates, before) & ~_has_repeated_points(coordinates, found)
-    x, y = reprojection.transform_arrays(coordinates.x, coordinates.y)
-    after = _Boxes(coordinates, x, y) if reprojection.is_needed else before
-    is_clean &= np.isfinite(after.rows).all(axis=1) & ~_has_wrong_ring(coordinates, x, y)
-    if reprojection.target.is_geographic:
-        is_clean &= ~_crosses_map(after.rows)
-    return x, y, after
 
 
 class _Boxes:
@@ -115,23 +110,16 @@ def _has_repeated_points(coordinates: WkbCoordinates, found: Headers) -> Mask:
     return _owners(coordinates, runs) & ~found.has_z
 
 
-def _has_wrong_ring(coordinates: WkbCoordinates, x: Floats, y: Floats) -> Mask:
-    """Tell which rows have an outer ring that runs clockwise, or a hole that does not."""
-    runs, first = coordinates.runs, coordinates.first
-    if not runs.is_ring.any():
-        return np.zeros(len(coordinates.is_read), np.bool_)
-    # Far from the origin the products would lose the area in rounding.
-    dx, dy = x - np.repeat(x[first], runs.count), y - np.repeat(y[first], runs.count)
-    cross = np.zeros(len(x))
-    cross[:-1] = dx[:-1] * dy[1:] - dx[1:] * dy[:-1]
-    # What lies between the last point of a run and the first of the next is no edge.
-    cross[first[1:] - 1] = 0.0
-    area = np.add.reduceat(cross, first)
-    wrong = np.where(runs.is_hole, area >= 0, area <= 0)
-    return _owners(coordinates, wrong & runs.is_ring)
+def _is_one_star(coordinates: WkbCoordinates, is_star: Mask) -> Mask:
+    """Tell which rows are one ring that is seen to be valid without GEOS."""
+    rings = np.bincount(coordinates.runs.owner, minlength=len(coordinates.is_read))
+    stars: Mask = _owners(coordinates, is_star) & (rings == 1)
+    return stars
 
 
 def _is_valid(wkb: pa.BinaryArray, rows: Mask) -> Mask:
+    if not rows.any():
+        return np.zeros(0, np.bool_)
     some = wkb if rows.all() else wkb.filter(pa.array(rows))
     shapes = shapely.from_wkb(some.to_numpy(zero_copy_only=False), on_invalid="ignore")
     valid: Mask = shapely.is_valid(shapes)

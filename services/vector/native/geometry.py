@@ -38,6 +38,19 @@ class PreparedRows:
     wkb: pa.BinaryArray
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a look at a batch by itself tells.
+
+    Args:
+        found: Headers of its geometries.
+        clean: Rows that are done with; None if the options ask for more.
+    """
+
+    found: Headers
+    clean: CleanRows | None
+
+
 class GeometryPipeline:
     """Prepares geometries and remembers what they are and where they lie.
 
@@ -59,16 +72,24 @@ class GeometryPipeline:
         self.extent = Extent(reprojection.target)
         self.any_geometry = False
 
-    def run(self, batch: Batch) -> tuple[PreparedRows, PreparedRows]:
-        """Return the rows of the fast path and those of the SQL path."""
+    def look(self, batch: Batch) -> Looked:
+        """Do what depends on no other batch, most of the work by far; threads may do it side by side."""
         found = headers(batch.geometries)
+        return Looked(
+            found, clean_rows(batch.geometries, found, self._reprojection) if self._is_short else None
+        )
+
+    def run(self, batch: Batch, looked: Looked) -> tuple[PreparedRows, PreparedRows]:
+        """Return the rows of the fast path and those of the SQL path; to be called batch after batch."""
+        found, clean = looked.found, looked.clean
         malformed = (found.base == 0) & ~found.is_null
         self._ledger.drop(GEOMETRY_MALFORMED, batch.fids[malformed].tolist())
         for_sql = ~found.is_simple & (found.base > 0)
         if self._is_flat:
             for_sql &= found.base > LAST_SIMPLE
         simple = (found.base > 0) & ~for_sql
-        clean = self._clean(batch.geometries, found) if self._is_short else None
+        if clean is not None:
+            self.extent.add(clean.bounds[clean.is_clean])
         rest = simple if clean is None else simple & ~clean.is_clean
         shapes = read_shapes(np.flatnonzero(rest), batch.fids, batch.geometries, self._ledger)
         curved = self._curved_collections(shapes, found.base)
@@ -82,11 +103,6 @@ class GeometryPipeline:
         """Tell whether clean rows need a reprojection at most."""
         options = self._options
         return not (self._is_flat or options.simplify or options.quantize)
-
-    def _clean(self, wkb: pa.BinaryArray, found: Headers) -> CleanRows:
-        clean = clean_rows(wkb, found, self._reprojection)
-        self.extent.add(clean.bounds[clean.is_clean])
-        return clean
 
     def _curved_collections(self, shapes: Shapes, base: NDArray[np.uint32]) -> NDArray[np.intp]:
         """Take collections with curves in them out of `shapes` and return their rows."""

@@ -24,7 +24,7 @@ from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes
 
 # Cells and bytes a batch: what shapely makes of it is several times as large.
 _CELLS: Final = 4_000_000
-_MOST_ROWS: Final = 50_000
+_MOST_ROWS: Final = 16_000
 _BATCH_NBYTES: Final = 16 * 1024 * 1024
 # Formats whose standard fixes the CRS, and those that may name another one nevertheless.
 _FIXED_CRS: Final[frozenset[Driver]] = frozenset({"GPX", "LIBKML", "TopoJSON"})

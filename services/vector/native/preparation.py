@@ -1,10 +1,12 @@
 """Read a stranger's vector file and write it as chunks that can be loaded."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from pyproj import CRS
 
@@ -18,7 +20,7 @@ from services.vector.models import ChunkFile, CrsSource, LayerSummary, PreparedV
 from services.vector.native.crs import crs_name, lies_outside, parse_target, resolve_crs
 from services.vector.native.drivers import only
 from services.vector.native.fields import Column, make_columns
-from services.vector.native.geometry import GeometryPipeline, PreparedRows
+from services.vector.native.geometry import GeometryPipeline, Looked, PreparedRows
 from services.vector.native.ledger import Ledger
 from services.vector.native.output import Output, make_output
 from services.vector.native.readers import open_source
@@ -26,6 +28,9 @@ from services.vector.native.reprojection import Reprojection
 from services.vector.native.seconds import Seconds
 from services.vector.native.source import Batch, Source
 from services.vector.native.temporal import TemporalExtents
+
+# Batches that are looked at side by side: what a small worker has processors for.
+_LOOKING: Final = 2
 
 
 def prepare_vector(request: PrepareVector, child: Child) -> PreparedVector:
@@ -115,15 +120,35 @@ class Preparation:
             self._note_written(writing)
 
     def _prepared(self, parts: _Parts) -> Iterator[tuple[Batch, PreparedRows, PreparedRows]]:
-        batches = parts.source.batches()
+        """Look at batches in threads while the next ones are read, and go on with each in its turn."""
+        looking: deque[tuple[Batch, Future[Looked]]] = deque()
+        with ThreadPoolExecutor(_LOOKING) as beside:
+            for batch in self._read(parts.source):
+                looking.append((batch, beside.submit(self._look, parts.pipeline, batch)))
+                if len(looking) > _LOOKING:
+                    yield self._finished(parts.pipeline, *looking.popleft())
+            while looking:
+                yield self._finished(parts.pipeline, *looking.popleft())
+
+    def _read(self, source: Source) -> Iterator[Batch]:
+        batches = source.batches()
         while True:
             with self._seconds.of("read"):
                 batch = next(batches, None)
             if batch is None:
                 return
-            with self._seconds.of("geometry"):
-                prepared, for_sql = parts.pipeline.run(batch)
-            yield batch, prepared, for_sql
+            yield batch
+
+    def _look(self, pipeline: GeometryPipeline, batch: Batch) -> Looked:
+        with self._seconds.of("geometry"):
+            return pipeline.look(batch)
+
+    def _finished(
+        self, pipeline: GeometryPipeline, batch: Batch, looked: Future[Looked]
+    ) -> tuple[Batch, PreparedRows, PreparedRows]:
+        known = looked.result()
+        with self._seconds.of("geometry"):
+            return batch, *pipeline.run(batch, known)
 
     def _write(self, output: Output, batch: Batch, prepared: PreparedRows, for_sql: PreparedRows) -> int:
         with self._seconds.of("write"):
