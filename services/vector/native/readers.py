@@ -11,6 +11,7 @@ from services.vector.native.kml import telling_of_links
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr import OgrSource
 from services.vector.native.parquet import ParquetSource
+from services.vector.native.regular_geojson import read_regular
 from services.vector.native.source import Source
 from services.vector.text_encoding import encoding_of_dbf
 
@@ -35,7 +36,8 @@ def open_source(
     if dataset.driver == "Parquet":
         return ParquetSource(dataset, ledger, findings, opened)
     if dataset.driver in ("GeoJSON", "GeoJSONSeq"):
-        return GeoJsonSource(dataset, ledger, findings, opened)
+        plain = read_regular(dataset, ledger, findings)
+        return plain or GeoJsonSource(dataset, ledger, findings, opened)
     layer = request.layer or request.converter.layer_name
     if dataset.driver == "LIBKML":
         with telling_of_links(dataset.path, findings):
