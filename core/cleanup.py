@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from core import codes
 from core.declaration import PrefixTemplate
-from core.errors import NotFound
+from core.errors import NotFound, TransientError
 from core.handler import TaskContext
 from core.models.claims import ClaimedTask
-from core.ports.blobs import BlobStore, PreconditionFailed
+from core.ports.blobs import BlobProperties, BlobRef, BlobStore, PreconditionFailed, WriteOptions
 from core.ports.engine import ArtifactRecord, Effects, JobRepository
 from core.ports.vectors import TableName
-from core.publishing import is_of_revision, is_written_by, parse_location, signature
+from core.publishing import is_former, is_of_revision, is_written_by, parse_location, signature
 from core.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -47,14 +48,16 @@ class CleanUp:
     def run(self, claim: ClaimedTask, context: TaskContext) -> dict[str, int]:
         """Remove intermediates and unpublished outputs; return how many of each kind went, and bytes."""
         removed = nbytes = tables = 0
-        for record in self.effects.artifacts(claim.job_id, claim.revision):
-            if record.state != "writing":
-                continue
+        records = [
+            each for each in self.effects.artifacts(claim.job_id, claim.revision) if each.state == "writing"
+        ]
+        # Published places first: what was live there comes back from copies that are intermediates.
+        for record in sorted(records, key=lambda each: each.role != "published"):
             context.check()
             if record.kind == "table":
                 tables += self._drop(claim, record)
             elif record.kind == "blob":
-                gone = self._remove(claim, record)
+                gone = self._remove(claim, record, records)
                 removed += gone
                 nbytes += gone and (record.nbytes or 0)
         swept = self._sweep_prefixes(claim, context)
@@ -69,28 +72,54 @@ class CleanUp:
         self.effects.close_artifact(claim, record, "deleted" if dropped else "released")
         return int(dropped)
 
-    def _remove(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
+    def _remove(self, claim: ClaimedTask, record: ArtifactRecord, beside: Sequence[ArtifactRecord]) -> int:
         live = self.effects.live_artifact("blob", record.location) if record.role == "published" else None
         if live is not None:
             # Published before this revision: what stands there is the good result of another run.
-            self._correct_live(claim, record, live)
+            former = next((kept for kept in beside if is_former(kept, record.location)), None)
+            self._correct_live(claim, record, live, former)
             self.effects.close_artifact(claim, record, "released")
             return 0
         deleted = self._delete(claim, record)
         self.effects.close_artifact(claim, record, "deleted")
         return deleted
 
-    def _correct_live(self, claim: ClaimedTask, record: ArtifactRecord, live: ArtifactRecord) -> None:
-        """Record what this revision had put in place when it ended before it could publish it.
+    def _correct_live(
+        self,
+        claim: ClaimedTask,
+        record: ArtifactRecord,
+        live: ArtifactRecord,
+        former: ArtifactRecord | None,
+    ) -> None:
+        """Put back what was live where this revision wrote and ended before it could publish.
 
-        What stood there is gone; a record that disagrees would keep it from ever being unpublished.
+        Also where nothing new is to be seen yet: a writer that has lost its claim may be about to
+        write, on the condition that the place is as it was, and then it no longer is. A record that
+        disagreed with the place would keep it from ever being unpublished.
         """
         try:
             found = self.blobs.properties(parse_location(record.location))
         except NotFound:
             return
-        if found.etag != live.etag and is_written_by(found, record.job_id, record.revision):
-            self.effects.correct_live(claim, live, found.etag, found.nbytes)
+        if found.etag == live.etag:
+            if former is None or record.etag is not None:
+                return
+        elif not is_written_by(found, record.job_id, record.revision):
+            return
+        there = found if former is None else self._copy_back(claim, parse_location(former.location), found)
+        self.effects.correct_live(claim, live, there.etag, there.nbytes)
+
+    def _copy_back(self, claim: ClaimedTask, kept: BlobRef, over: BlobProperties) -> BlobProperties:
+        former = self.blobs.properties(kept)
+        options = WriteOptions(
+            content_type=former.content_type,
+            metadata={**former.metadata, **signature(claim)},
+            if_match=over.etag,
+        )
+        try:
+            return self.blobs.copy(kept, over.ref, options)
+        except PreconditionFailed as error:
+            raise TransientError(codes.ARTIFACT_CONFLICT, f"{over.ref} was written just now.") from error
 
     def _delete(self, claim: ClaimedTask, record: ArtifactRecord) -> int:
         ref = parse_location(record.location)

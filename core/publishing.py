@@ -11,6 +11,9 @@ from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, PreconditionFailed, WriteOptions
 from core.ports.engine import Artifact, ArtifactRecord, Effects, WriteIntent
 
+# No container can have this name, so no blob that is laid aside lies there.
+_FORMER = "_former"
+
 _JOB, _REVISION, _TASK, _FENCE = "terrane_job", "terrane_revision", "terrane_task", "terrane_fence"
 
 Write = Callable[[BlobRef, WriteOptions], BlobProperties]
@@ -66,7 +69,10 @@ class BlobPublisher:
         self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, None)
 
     def put_in_place(self) -> None:
-        """Copy what was laid aside over what is live, just before it is published."""
+        """Copy what was laid aside over what is live, just before it is published.
+
+        What is live is kept until the job has ended, for a job that fails has to put it back.
+        """
         for record in self.effects.artifacts(self.task.job_id, self.task.revision):
             if record.target is not None and record.state == "writing":
                 self._replace_live(record, record.target)
@@ -74,6 +80,8 @@ class BlobPublisher:
     def _replace_live(self, aside: ArtifactRecord, target: str) -> None:
         source, ref = parse_location(aside.location), parse_location(target)
         live = self.effects.live_artifact("blob", target)
+        if live is not None:
+            self._keep_former(ref, live)
         properties = self.blobs.properties(source)
         options = WriteOptions(
             content_type=properties.content_type,
@@ -84,6 +92,28 @@ class BlobPublisher:
         artifact = Artifact("blob", target, "published")
         written = self._write(artifact, ref, options, lambda to, how: self.blobs.copy(source, to, how))
         self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, aside.checksum)
+
+    def _keep_former(self, ref: BlobRef, live: ArtifactRecord) -> None:
+        """Copy what is live, and record the copy; nobody writes over the place before that.
+
+        So whoever finds the copy recorded does not make it again: by then the place may hold
+        something new, written by a claim that died or has lost its fence.
+        """
+        kept = BlobRef(self.temp_container, f"{self._folder()}{_FORMER}/{ref}")
+        artifact = Artifact("blob", str(kept), "intermediate")
+        intent = self.begin(artifact)
+        if intent.etag is not None:
+            return
+        try:
+            found = self.blobs.properties(ref)
+        except NotFound:
+            return
+        if live.etag not in (None, found.etag):
+            # Something else wrote here: it is not what the catalogue names.
+            return
+        options = WriteOptions(content_type=found.content_type, metadata=found.metadata, if_absent=True)
+        written = self._write(artifact, kept, options, lambda to, how: self.blobs.copy(ref, to, how))
+        self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, live.checksum)
 
     def begin(self, artifact: Artifact) -> WriteIntent:
         """Declare that the claim is about to write a place.
@@ -146,13 +176,20 @@ class BlobPublisher:
         return is_of_revision(found, self.task.job_id, self.task.revision)
 
     def _aside(self, ref: BlobRef) -> BlobRef:
-        prefix = asides(self.temp_container).of(self.task.job_id)
-        return BlobRef(self.temp_container, f"{prefix}{self.task.revision}/{ref.container}/{ref.name}")
+        return BlobRef(self.temp_container, f"{self._folder()}{ref}")
+
+    def _folder(self) -> str:
+        return f"{asides(self.temp_container).of(self.task.job_id)}{self.task.revision}/"
 
 
 def asides(temp_container: str) -> PrefixTemplate:
     """Return where jobs lay blobs aside."""
     return PrefixTemplate(temp_container, "temp/publish/{job_id}/")
+
+
+def is_former(kept: ArtifactRecord, location: str) -> bool:
+    """Return whether an artifact is a whole copy of what was live in a place before it was replaced."""
+    return kept.etag is not None and kept.location.endswith(f"/{_FORMER}/{location}")
 
 
 def is_of_revision(found: BlobProperties, job_id: str, revision: int) -> bool:

@@ -376,7 +376,7 @@ def claims_kept_alive_that_nobody_works_on(patch: Patch) -> None:
 
 
 def live_place_not_corrected(patch: Patch) -> None:
-    patch.setattr(CleanUp, "_correct_live", lambda self, claim, record, live: None)
+    patch.setattr(CleanUp, "_correct_live", lambda self, claim, record, live, former: None)
 
 
 def late_clean_up_touches_a_later_revision(patch: Patch) -> None:

@@ -97,11 +97,12 @@ UPDATE app.artifacts SET state = 'released', updated_at = now() WHERE artifact_i
 RETURNING location;
 
 -- forsaken
--- Ids, or beginnings of ids, all of whose jobs ended long enough ago.
+-- Ids, or beginnings of ids, all of whose jobs ended long enough ago and have been cleaned up after: a
+-- clean-up that failed may still have to put back what lies there.
 SELECT k.key, now() - %(grace)s AS before
   FROM unnest(%(keys)s::text[]) AS k (key)
  CROSS JOIN LATERAL (
-       SELECT bool_and(coalesce(j.completed_at < now() - %(grace)s, false) AND j.cleanup <> 'pending') AS ended
+       SELECT bool_and(coalesce(j.completed_at < now() - %(grace)s, false) AND j.cleanup IN ('none', 'done')) AS ended
          FROM app.jobs j
         WHERE left(j.job_id, 8) = left(k.key, 8) AND starts_with(j.job_id, k.key)) AS jobs
  WHERE jobs.ended;
