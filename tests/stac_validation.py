@@ -1,4 +1,8 @@
-"""Validates STAC documents against the schemas in `tests/schemas`, without the network."""
+"""Validates STAC documents against the schemas in `tests/schemas`, without the network.
+
+Twice: by ourselves, which also finds extensions that are listed and not used, or used and not listed; and
+by stac-validator, as whoever takes our documents would.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,6 +14,7 @@ from typing import Any
 from jsonschema import Draft7Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
+from stac_validator.validate import StacValidate
 
 from core.json import JsonObject
 
@@ -51,6 +56,16 @@ def _assert_valid(document: JsonObject, core: str) -> None:
     listed = {uri.split("/")[3] for uri in document.get("stac_extensions", [])}
     used = {_EXTENSION_OF.get(prefix, prefix) for prefix in _prefixes(document)} - own
     assert used == listed, f"listed {sorted(listed)}, used {sorted(used)}"
+    _assert_passes_stac_validator(document, {core, *document.get("stac_extensions", [])})
+
+
+def _assert_passes_stac_validator(document: JsonObject, schemas: set[str]) -> None:
+    paths = _paths()
+    validator = StacValidate(schema_map=dict(paths))
+    # It changes what it is given.
+    assert validator.validate_dict(json.loads(json.dumps(document))), validator.message
+    [told] = validator.message
+    assert set(told["schema"]) == {paths[uri] for uri in schemas}
 
 
 _EXTENSION_OF = {"proj": "projection", "renders": "render"}
@@ -90,10 +105,14 @@ def _registry() -> Registry[Any]:
 
 
 def _resources() -> Iterable[tuple[str, Resource[Any]]]:
-    for path in sorted(SCHEMAS.rglob("*.json")):
-        schema = json.loads(path.read_text())
-        resource = Resource.from_contents(schema, default_specification=DRAFT7)
-        yield _uri(path, schema), resource
+    for uri, path in _paths().items():
+        schema = json.loads(Path(path).read_text())
+        yield uri, Resource.from_contents(schema, default_specification=DRAFT7)
+
+
+@cache
+def _paths() -> dict[str, str]:
+    return {_uri(path, json.loads(path.read_text())): str(path) for path in sorted(SCHEMAS.rglob("*.json"))}
 
 
 def _uri(path: Path, schema: JsonObject) -> str:

@@ -103,7 +103,9 @@ class InMemoryMending:
             found: dict[str, datetime] = {}
             for key in keys:
                 jobs = [job for job in self._state.jobs.values() if job.job_id.startswith(key)]
-                if jobs and all(_ended_before(job, before) and job.cleanup in ("none", "done") for job in jobs):
+                if jobs and all(
+                    _ended_before(job, before) and job.cleanup in ("none", "done") for job in jobs
+                ):
                     found[key] = before
             return found
 
