@@ -70,7 +70,7 @@ class NewTable:
 class GeometryRules:
     """What becomes of geometries that only PostGIS can read, in this order.
 
-    They are linearised, repaired, reprojected, simplified, put on a grid, and given the type and
+    They are linearised, repaired, reprojected, cut, simplified, put on a grid, and given the type and
     the dimensions of the table's column.
 
     Args:
@@ -80,6 +80,7 @@ class GeometryRules:
         geometry_type: The table's modifier.
         curve_tolerance: Greatest distance between a curve and its chords, in units of the source
             CRS; None for 32 chords a quarter circle.
+        split: Whether they are cut at the antimeridian, if the target is in degrees.
         tolerance: Of the simplification, in units of the target CRS; None for none.
         preserve_topology: How it simplifies.
         grid: Size of the grid's cells; None for none.
@@ -91,6 +92,7 @@ class GeometryRules:
     target_srid: int
     geometry_type: str
     curve_tolerance: float | None = None
+    split: bool = False
     tolerance: float | None = None
     preserve_topology: bool = True
     grid: float | None = None

@@ -96,6 +96,7 @@ def _rules(chunk: ChunkFile, prepared: PreparedVector, options: GeometryOptions)
         target_srid=prepared.target_srid,
         geometry_type=prepared.geometry_type,
         curve_tolerance=options.curve_tolerance,
+        split=options.antimeridian == "split",
         tolerance=simplify.tolerance if simplify else None,
         preserve_topology=simplify.preserve_topology if simplify else True,
         grid=quantize.snap_to_grid if quantize else None,

@@ -41,6 +41,7 @@ NAMES: Final = {
 LAST_SIMPLE: Final = 7
 _LAST_SINGLE: Final = 3
 _MULTI: Final = {1: 4, 2: 5, 3: 6}
+_SPLITTABLE: Final = (2, 3)
 #: What PostGIS makes of types that the fast path does not take; areas become multi, for repair may split
 #: them, which it does to no line and no point.
 _LINEARISED: Final = {3: 6, 8: 2, 9: 2, 10: 6, 11: 5, 12: 6, 13: 2, 14: 6, 15: 6, 16: 6, 17: 6}
@@ -121,12 +122,18 @@ class TypeSet:
         self._has_z = False
         self._has_m = False
 
-    def add(self, found: Headers) -> None:
-        """Add the types of some rows; those of the SQL path as PostGIS will leave them."""
+    def add(self, found: Headers, *, may_split: bool = False) -> None:
+        """Add the types of some rows; those of the SQL path as PostGIS will leave them.
+
+        Args:
+            found: Their headers.
+            may_split: Whether PostGIS may cut lines in two.
+        """
         for base in np.unique(found.base[found.base > 0]).tolist():
             rows = found.base == base
             simple = base <= LAST_SIMPLE and not bool(np.any(found.has_m[rows]))
-            self._bases.add(base if simple else _LINEARISED.get(base, base))
+            became = base if simple else _LINEARISED.get(base, base)
+            self._bases.add(_MULTI[became] if may_split and became in _SPLITTABLE else became)
             # Triangles and surfaces have heights even where the header does not say so.
             self._has_z |= bool(np.any(found.has_z[rows]))
         self._has_m |= bool(np.any(found.has_m))

@@ -203,6 +203,29 @@ def test_a_polygon_that_jumps_is_split_if_wanted(desk: Desk) -> None:
     assert kept.result.bbox == split.result.bbox == (179, 0, -179, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept", "split"),
+    [
+        ("LINESTRING M (179 0 1, -179 0 2)", "LineStringM", "MultiLineStringM"),
+        ("CIRCULARSTRING (179 0, 180 1, 181 0)", "LineString", "MultiLineString"),
+        ("LINESTRING M (17 0 1, 19 0 2)", "LineStringM", "LineStringM"),
+        ("POINT M (179 0 1)", "PointM", "PointM"),
+    ],
+)
+def test_lines_that_postgis_may_split_have_a_table_of_multi_lines(
+    desk: Desk, text: str, kept: str, split: str
+) -> None:
+    desk.write("a.csv", f'shape,n\n"{text}",1\n')
+    converter = {"wkt_column": "shape"}
+
+    def typed(**options: Any) -> str:
+        return desk.prepare(
+            "a.csv", input_crs="EPSG:4326", converter=converter, **options
+        ).result.geometry_type
+
+    assert (typed(), typed(geometry={"antimeridian": "split"})) == (kept, split)
+
+
 def test_a_world_of_features_has_the_box_of_the_world(desk: Desk) -> None:
     outcome = prepared(desk, *[f"POINT ({x} {y})" for x in range(-170, 180, 10) for y in (-60, 60)])
 

@@ -20,8 +20,43 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
       FROM (SELECT ST_MakeValid(p_geom, 'method=structure keepcollapsed=false') AS valid) AS made
 $$;
 
+-- Whether a line or an area goes from one point to the next by more than half the globe, or beyond 180 degrees.
+CREATE FUNCTION app.jumps_v1(p_geom geometry) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN ST_Dimension(p_geom) = 0 OR ST_XMax(p_geom) <= 180 AND ST_XMax(p_geom) - ST_XMin(p_geom) <= 180
+            THEN false
+        WHEN ST_XMax(p_geom) > 180 THEN true
+        ELSE (SELECT coalesce(bool_or(abs(step) > 180), false)
+                FROM (SELECT ST_X(point.geom) - lag(ST_X(point.geom)) OVER (
+                                 PARTITION BY trim_array(point.path, 1) ORDER BY point.path) AS step
+                        FROM ST_DumpPoints(p_geom) AS point) AS steps)
+    END
+$$;
+
+-- A geometry in degrees, cut at the antimeridian where it jumps, so that each part lies on one side.
+CREATE FUNCTION app.split_at_antimeridian_v1(p_geom geometry) RETURNS geometry
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    WITH parts AS (
+        SELECT path, geom, app.jumps_v1(geom) AS jumps FROM ST_Dump(p_geom)
+    ), unwrapped AS (
+        SELECT path, app.repair_geometry_v1(
+                   CASE WHEN ST_XMax(geom) > 180 THEN geom ELSE ST_ShiftLongitude(geom) END) AS geom
+          FROM parts WHERE jumps
+    ), pieces AS (
+        SELECT path, 0 AS side, geom FROM parts WHERE NOT jumps
+        UNION ALL
+        SELECT u.path, s.side, ST_CollectionExtract(ST_Translate(ST_Intersection(
+                   u.geom, ST_MakeEnvelope(-180 + s.side * 360, -90, 180 + s.side * 360, 90, ST_SRID(u.geom))),
+                   s.side * -360, 0), ST_Dimension(u.geom) + 1)
+          FROM unwrapped AS u CROSS JOIN (VALUES (0), (1)) AS s (side)
+    )
+    SELECT ST_CollectionHomogenize(ST_Collect(geom ORDER BY path, side)) FROM pieces WHERE NOT ST_IsEmpty(geom)
+$$;
+
 -- A geometry as the table wants it, from one that only PostGIS can read: linearised, repaired,
--- reprojected, simplified, put on a grid, with the type and the dimensions of the table's column.
+-- reprojected, cut at the antimeridian, simplified, put on a grid, with the type and the dimensions of the
+-- table's column.
 -- `actions` says what was done beyond that; `problem` why there is no geometry. Faces of a surface
 -- touch along their edges, which repairing would dissolve, so they are left as they are.
 CREATE FUNCTION app.prepare_geometry_v1(
@@ -67,6 +102,11 @@ BEGIN
         v_geom := ST_Transform(ST_SetSRID(v_geom, v_source), v_target);
     END IF;
     v_geom := ST_SetSRID(v_geom, v_target);
+    IF (p_rules ->> 'split')::boolean AND app.jumps_v1(v_geom)
+       AND EXISTS (SELECT 1 FROM spatial_ref_sys WHERE srid = v_target AND proj4text LIKE '%longlat%') THEN
+        v_geom := app.split_at_antimeridian_v1(v_geom);
+        actions := actions || 'split_at_antimeridian'::text;
+    END IF;
     IF v_tolerance IS NOT NULL THEN
         v_geom := CASE WHEN (p_rules ->> 'preserve_topology')::boolean
                        THEN ST_SimplifyPreserveTopology(v_geom, v_tolerance)
@@ -98,4 +138,5 @@ EXCEPTION WHEN others THEN
     problem := SQLERRM;
 END
 $$;
-GRANT EXECUTE ON FUNCTION app.surface_faces_v1, app.repair_geometry_v1, app.prepare_geometry_v1 TO terrane_app;
+GRANT EXECUTE ON FUNCTION app.surface_faces_v1, app.repair_geometry_v1, app.jumps_v1,
+    app.split_at_antimeridian_v1, app.prepare_geometry_v1 TO terrane_app;

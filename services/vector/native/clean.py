@@ -55,7 +55,7 @@ def clean_rows(wkb: pa.BinaryArray, found: Headers, reprojection: Reprojection) 
         after = _Boxes(coordinates, x, y) if reprojection.is_needed else before
         is_clean &= np.isfinite(after.rows).all(axis=1)
         if reprojection.target.is_geographic:
-            is_clean &= ~_crosses_map(after.rows)
+            is_clean &= ~crosses_map(after.rows)
         rings = look_at_rings(coordinates, x, y, after.runs)
         is_clean &= ~_owners(coordinates, rings.is_wrong)
     moved = coordinates.with_coordinates(x, y) if reprojection.is_needed else wkb
@@ -86,7 +86,7 @@ def _owners(coordinates: WkbCoordinates, runs: Mask) -> Mask:
     return rows
 
 
-def _crosses_map(bounds: Floats) -> Mask:
+def crosses_map(bounds: Floats) -> Mask:
     """Tell which rows may jump from one edge of the map to the other."""
     crosses: Mask = (bounds[:, 2] - bounds[:, 0] > _HALF) | (bounds[:, 2] > _HALF)
     return crosses

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
 from services.vector.models import GeometryOptions
 from services.vector.native import antimeridian, repair
-from services.vector.native.clean import CleanRows, clean_rows
+from services.vector.native.clean import CleanRows, clean_rows, crosses_map
 from services.vector.native.envelopes import envelopes
 from services.vector.native.extent import Extent
 from services.vector.native.ledger import Ledger
@@ -104,6 +104,10 @@ class GeometryPipeline:
         options = self._options
         return not (self._is_flat or options.simplify or options.quantize)
 
+    @property
+    def _splits(self) -> bool:
+        return self._options.antimeridian == "split" and self._reprojection.target.is_geographic
+
     def _curved_collections(self, shapes: Shapes, base: NDArray[np.uint32]) -> NDArray[np.intp]:
         """Take collections with curves in them out of `shapes` and return their rows."""
         is_curved = base[shapes.rows] == COLLECTION
@@ -141,7 +145,7 @@ class GeometryPipeline:
             return
         jumps = antimeridian.jumping(shapes.geometries)
         self.extent.add(antimeridian.unwrapped_bounds(shapes.geometries, jumps))
-        if self._options.antimeridian == "split":
+        if self._splits:
             antimeridian.split(shapes, jumps)
 
     def _generalise(self, shapes: Shapes) -> None:
@@ -176,8 +180,9 @@ class GeometryPipeline:
 
     def _for_sql(self, rows: NDArray[np.intp], batch: Batch) -> PreparedRows:
         wkb = batch.geometries.take(pa.array(rows))
-        self.types.add(headers(wkb))
-        self.extent.add(self._reprojection.transform_boxes(envelopes(wkb)))
+        boxes = self._reprojection.transform_boxes(envelopes(wkb))
+        self.types.add(headers(wkb), may_split=self._splits and bool(crosses_map(boxes).any()))
+        self.extent.add(boxes)
         self.any_geometry |= bool(len(rows))
         return PreparedRows(rows, wkb)
 

@@ -223,6 +223,64 @@ def test_postgis_prepares_what_only_it_can_read(
     assert row == {"type": expected, "placed": True}
 
 
+@pytest.mark.parametrize(
+    ("geometry_type", "given", "becomes"),
+    [
+        (
+            "MultiPolygon",
+            "CURVEPOLYGON(COMPOUNDCURVE((179 0,-179 0,-179 1,179 1,179 0)))",
+            "MULTIPOLYGON(((180 1,180 0,179 0,179 1,180 1)),((-180 0,-180 1,-179 1,-179 0,-180 0)))",
+        ),
+        (
+            "MultiLineStringZ",
+            "MULTICURVE Z ((178 0 1,-178 0 5),CIRCULARSTRING Z (1 1 1,1 1 1,1 1 1))",
+            None,
+        ),
+        ("MultiLineString", "COMPOUNDCURVE((179 0,181 0))", "MULTILINESTRING((179 0,180 0),(-180 0,-179 0))"),
+        ("MultiLineStringM", "LINESTRING M (1 0 1,2 0 3)", "MULTILINESTRING M ((1 0 1,2 0 3))"),
+        ("PointM", "POINT M (179 1 7)", "POINT M (179 1 7)"),
+    ],
+)
+def test_what_jumps_is_cut_at_the_antimeridian_if_wanted(
+    vectors: Vectors,
+    database: Database,
+    tmp_path: Path,
+    geometry_type: str,
+    given: str,
+    becomes: str | None,
+) -> None:
+    rules = GeometryRules(4326, None, 4326, geometry_type, split=True)
+    vectors.create(definition=NewTable([], geometry_type, 4326))
+
+    loaded = vectors.load(write_chunk(tmp_path / "c.parquet", [_ewkb(database, given)], rules=rules))
+
+    assert (loaded.rows, loaded.dropped) == (1, [])
+    row = database.fetch_one(
+        "SELECT ST_AsText(geom) AS wkt, ST_XMax(geom) <= 180 AS within, "
+        "ST_Equals(geom, coalesce(ST_GeomFromText(%s, 4326), geom)) AS equal FROM vector_staging.load_1",
+        [becomes],
+    )
+    assert row is not None
+    assert (row["within"], row["equal"]) == (True, True), row["wkt"]
+    jumped = "179 0" in given or "178 0" in given
+    assert loaded.repaired.get("split_at_antimeridian", 0) == int(jumped)
+
+
+def test_nothing_is_cut_unless_asked_or_where_there_are_no_degrees(
+    vectors: Vectors, database: Database, tmp_path: Path
+) -> None:
+    line = _ewkb(database, "LINESTRING M (179 0 1,-179 0 2)")
+    metres = GeometryRules(4326, None, 3857, "LineStringM", split=True)
+    vectors.create(definition=NewTable([], "LineStringM", 3857))
+
+    loaded = vectors.load(write_chunk(tmp_path / "c.parquet", [line], rules=metres))
+    assert (loaded.rows, loaded.repaired) == (1, {})
+
+    vectors.create(definition=NewTable([], "LineStringM", 4326))
+    kept = GeometryRules(4326, None, 4326, "LineStringM")
+    assert vectors.load(write_chunk(tmp_path / "c.parquet", [line], rules=kept)).rows == 1
+
+
 def test_measures_and_heights_survive_the_reprojection(
     vectors: Vectors, database: Database, tmp_path: Path
 ) -> None:
