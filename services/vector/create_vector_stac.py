@@ -1,6 +1,7 @@
 """The handler of ``create_vector_stac``: check what was loaded, and publish table and item at once."""
 
-import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -18,8 +19,9 @@ from services.vector.codes import GEOMETRIES_MISSING
 from services.vector.handover import LoadedChunk, PreparedChunks
 from services.vector.ledger import Ledger
 from services.vector.models import Bounds, ColumnDescription, Dropped, PreparedVector
-from services.vector.published_item import PublishedTable, describe_item, find_place
-from services.vector.thumbnail import publish_thumbnail
+from services.vector.published_item import Place, PublishedTable, describe_item, find_place
+from services.vector.seconds import Seconds
+from services.vector.thumbnail import draw_thumbnail, publish_thumbnail
 
 # A result has to stay below the engine's limit; the item has every column.
 _MOST_COLUMNS = 500
@@ -100,19 +102,13 @@ def create_vector_stac(p: CreateVectorStac, context: TaskContext) -> PublishedVe
     ledger = Ledger(prepared)
     for chunk in context.results():
         ledger.add(LoadedChunk.model_validate(chunk.result))
-    began = time.monotonic()
-    _finish_table(p, context, chunks, ledger)
-    indexed = time.monotonic()
-    context.progress(0.7, "drawing the thumbnail")
-    published = _published(p, context, chunks, prepared, ledger.rows)
-    seconds = {
-        **prepared.seconds,
-        "upload": round(ledger.seconds, 3),
-        "index": round(indexed - began, 3),
-        "draw": round(time.monotonic() - indexed, 3),
-    }
+    ledger.check(context.tables.count_rows(TableName.parse(chunks.staged)))
+    place = _place(context, chunks, prepared)
+    seconds = Seconds({**chunks.seconds, "upload": round(ledger.seconds, 3)})
+    picture = _finish(p, context, chunks, place, seconds)
+    published = _published(p, context, chunks, ledger, place, picture)
     item = build_vector_item(describe_item(published, p.collection_id, p.item_id, p.parameters, context))
-    result = _result(p, published, ledger, item, seconds)
+    result = _result(p, published, ledger, item, seconds.by_phase)
     is_own = context.is_own(p.table.location)
     with context.publication() as transaction:
         left = transaction.tables.publish(
@@ -129,36 +125,52 @@ def _prepared(context: TaskContext, chunks: PreparedChunks) -> PreparedVector:
     return PreparedVector.model_validate_json(path.read_bytes())
 
 
-def _finish_table(p: CreateVectorStac, context: TaskContext, chunks: PreparedChunks, ledger: Ledger) -> None:
+def _place(context: TaskContext, chunks: PreparedChunks, prepared: PreparedVector) -> Place:
+    place = find_place(context, TableName.parse(chunks.staged), prepared)
+    if place is None:
+        raise TaskFailed(GEOMETRIES_MISSING, f"No row of {chunks.source.ref} has a geometry with a point.")
+    return place
+
+
+def _finish(
+    p: CreateVectorStac, context: TaskContext, chunks: PreparedChunks, place: Place, seconds: Seconds
+) -> Path:
+    """Build the indexes while the table is drawn, and return the picture."""
     staged = TableName.parse(chunks.staged)
     context.progress(0.1, "building indexes")
-    indexes = Indexes(p.spatial_index, chunks.attributes, chunks.temporal)
-    with context.transaction() as transaction:
-        ledger.check(transaction.tables.count_rows(staged))
-        transaction.tables.index(staged, indexes)
+
+    def draw() -> Path:
+        with seconds.of("draw"):
+            return draw_thumbnail(context, staged, place)
+
+    with ThreadPoolExecutor(1) as beside:
+        drawing = beside.submit(draw)
+        with seconds.of("index"), context.transaction() as transaction:
+            indexes = Indexes(p.spatial_index, chunks.attributes, chunks.temporal)
+            transaction.tables.index(staged, indexes)
+        return drawing.result()
 
 
 def _published(
     p: CreateVectorStac,
     context: TaskContext,
     chunks: PreparedChunks,
-    prepared: PreparedVector,
-    rows: int,
+    ledger: Ledger,
+    place: Place,
+    picture: Path,
 ) -> PublishedTable:
     staged = TableName.parse(chunks.staged)
     described = context.tables.describe(staged)
-    place = find_place(context, staged, prepared)
-    if place is None or described is None:
-        raise TaskFailed(GEOMETRIES_MISSING, f"No row of {chunks.source.ref} has a geometry with a point.")
-    target = BlobRef(p.output_container, p.thumbnail)
+    if described is None:
+        raise TaskFailed(codes.TABLE_MISSING, f"{staged} is gone.")
     return PublishedTable(
         table=p.table,
         described=described,
         chunks=chunks,
-        prepared=prepared,
+        prepared=ledger.prepared,
         place=place,
-        rows=rows,
-        thumbnail=publish_thumbnail(context, staged, place, target),
+        rows=ledger.rows,
+        thumbnail=publish_thumbnail(context, picture, BlobRef(p.output_container, p.thumbnail)),
     )
 
 

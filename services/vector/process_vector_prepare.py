@@ -1,5 +1,6 @@
 """The handler of ``process_vector_prepare``: read a vector file in a child, and lay its chunks aside."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -72,7 +73,9 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
         TaskFailed: The file cannot be published; see the code.
         TransientError: It changed while it was fetched (``blob.changed``).
     """
+    began = time.monotonic()
     source, path = _fetch(context, p.source)
+    fetched = time.monotonic()
     prefix = f"temp/vector_etl/{context.task.job_id}/"
     context.progress(0.1, "reading the file")
     with ChunkUploads(context, prefix) as uploads:
@@ -82,6 +85,7 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
             PreparedVector,
             kind="vector",
         )
+    seconds = {"fetch": round(fetched - began, 3), "prepare": round(time.monotonic() - fetched, 3)}
     _check_complete(prepared, uploads.uploaded)
     names = _names(prepared.columns)
     described = _stage_description(context, prepared, prefix)
@@ -98,7 +102,7 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
         rows_prepared=prepared.rows_prepared,
         attributes=_columns(names, p.indexes.attributes, "attributes"),
         temporal=_columns(names, p.indexes.temporal, "temporal"),
-        seconds=prepared.seconds,
+        seconds={**prepared.seconds, **seconds},
     )
     _create_table(p, context, prepared, result)
     return result

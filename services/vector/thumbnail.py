@@ -19,8 +19,8 @@ _MOST_GEOMETRIES = 20_000
 _SAMPLE = "sample.wkb"
 
 
-def publish_thumbnail(context: TaskContext, staged: TableName, place: Place, target: BlobRef) -> FileInfo:
-    """Draw a table and write the picture to its published place."""
+def draw_thumbnail(context: TaskContext, staged: TableName, place: Place) -> Path:
+    """Draw a table; it may be indexed meanwhile."""
     bounds = place.native_bbox or _unwrapped(place.bbox)
     pixel = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / _SIZE
     _write_sample(context, staged, pixel / 2)
@@ -36,7 +36,11 @@ def publish_thumbnail(context: TaskContext, staged: TableName, place: Place, tar
         ThumbnailDrawn,
         kind="vector",
     )
-    picture = context.workspace / drawn.path
+    return context.workspace / drawn.path
+
+
+def publish_thumbnail(context: TaskContext, picture: Path, target: BlobRef) -> FileInfo:
+    """Write a picture to its published place."""
     checksum = multihash(picture)
     blob = context.publish_blob(picture, target, WriteOptions(content_type="image/png"), checksum=checksum)
     return FileInfo(href=blob.url, nbytes=blob.nbytes, checksum=checksum)

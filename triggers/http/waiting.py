@@ -11,7 +11,7 @@ from core.states import ENDED_JOB, JobStatus
 logger = logging.getLogger(__name__)
 
 _SHORTEST_SECONDS = 0.01
-_LONGEST_SECONDS = 1.0
+_LONGEST_SECONDS = 0.2
 #: The pause grows with the age of the youngest waiter, so that short jobs are answered at once.
 _SHARE_OF_AGE = 0.1
 #: The pause is at least so many times what the question took.

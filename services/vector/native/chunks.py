@@ -13,7 +13,7 @@ from services.vector.models import FEATURE_ID_COLUMN, GEOMETRY_COLUMN, ChunkFile
 from services.vector.native.fields import Column
 
 # Uncompressed: large enough that a chunk's own cost does not show, small enough for a worker's memory.
-_CHUNK_NBYTES: Final = 32 * 1024 * 1024
+_CHUNK_NBYTES: Final = 16 * 1024 * 1024
 _MOST_ROWS: Final = 500_000
 
 

@@ -25,9 +25,9 @@ from services.vector.native.ledger import Ledger
 from services.vector.native.output import Output, make_output
 from services.vector.native.readers import open_source
 from services.vector.native.reprojection import Reprojection
-from services.vector.native.seconds import Seconds
 from services.vector.native.source import Batch, Source
 from services.vector.native.temporal import TemporalExtents
+from services.vector.seconds import Seconds
 
 # Batches that are looked at side by side: what a small worker has processors for.
 _LOOKING: Final = 2

@@ -2,16 +2,20 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
 class Seconds:
-    """Adds up time by phase; phases may run beside each other, and one in several threads."""
+    """Adds up time by phase; phases may run beside each other, and one in several threads.
 
-    def __init__(self) -> None:
+    Args:
+        before: What is known of phases that are over.
+    """
+
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
         self._adding = threading.Lock()
-        self.by_phase: dict[str, float] = {}
+        self.by_phase = dict(before or {})
 
     @contextmanager
     def of(self, phase: str) -> Iterator[None]:
