@@ -22,6 +22,7 @@ from tipg.openapi import _update_openapi
 from tipg.settings import DatabaseSettings
 
 from infrastructure.features_bootstrap import FEATURES_SCHEMA
+from triggers.apis import viewing
 from triggers.apis.failures import add_database_failures, quieten
 from triggers.apis.origins import allow_every_origin
 from triggers.apis.services import ApiServices
@@ -65,8 +66,10 @@ def create(services: ApiServices) -> FastAPI:
         # The framework waits for it, whatever the library's annotation says.
         collection_dependency=published_table,  # type: ignore[arg-type]
         extensions=[viewerExtension()],
+        templates=viewing.templates("tipg"),
     )
     app.include_router(endpoints.router)
+    viewing.add_static_files(app)
     app.add_middleware(RereadsTables)
     add_exception_handlers(app, DEFAULT_STATUS_CODES)
     add_database_failures(app)

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import attr
-import jinja2
 import morecantile
 import rasterio
 from fastapi import FastAPI
@@ -38,6 +37,7 @@ from core.json import JsonObject
 from infrastructure.gdal_access import PublishedBlobs
 from services.stac.models import COG_MEDIA_TYPE
 from services.stac.renders import render_parameters
+from triggers.apis import viewing
 from triggers.apis.failures import add_database_failures, quieten
 from triggers.apis.origins import allow_every_origin
 from triggers.apis.services import ApiServices
@@ -68,7 +68,7 @@ def create(services: ApiServices) -> FastAPI:
         lifespan=lifespan,
     )
     update_openapi(app)
-    templates = Jinja2Templates(env=_templates())
+    templates = viewing.templates("titiler.pgstac", "titiler.core")
     _add_mosaics(app, services.blobs, templates)
     items = MultiBaseTilerFactory(
         reader=_item_reader(services.blobs),
@@ -86,6 +86,7 @@ def create(services: ApiServices) -> FastAPI:
     app.include_router(ColorMapFactory(templates=templates).router, tags=["Colour maps"])
     app.include_router(AlgorithmFactory(templates=templates).router, tags=["Algorithms"])
     app.add_api_route("/", _landing, include_in_schema=False)
+    viewing.add_static_files(app)
     add_exception_handlers(app, _ERRORS)
     add_database_failures(app)
     allow_every_origin(app)
@@ -219,13 +220,3 @@ def _as_query(render: JsonObject, bands: list[JsonObject]) -> dict[str, Any]:
 
 def _mosaic_renders(backend: Any) -> Mapping[str, JsonObject]:
     return copy.deepcopy(backend.info().metadata.defaults_params or {})
-
-
-def _templates() -> jinja2.Environment:
-    loaders = [
-        jinja2.PackageLoader("titiler.pgstac", "templates"),
-        jinja2.PackageLoader("titiler.core", "templates"),
-    ]
-    return jinja2.Environment(
-        autoescape=jinja2.select_autoescape(["html", "xml"]), loader=jinja2.ChoiceLoader(loaders)
-    )
