@@ -163,6 +163,7 @@ def _create_functions(connection: Connection) -> None:
     connection.execute(_QUERIES["create_ensure_partition"])
     connection.execute(_QUERIES["create_ensure_collection"])
     connection.execute(_QUERIES["replace_content_hydrate"])
+    connection.execute(_QUERIES["replace_bbox_geom"])
     connection.execute(_QUERIES["act_as_self"])
 
 

@@ -15,7 +15,7 @@ from stac_fastapi.pgstac.db import get_connection
 from stac_fastapi.pgstac.models.extensions import Extensions
 from stac_fastapi.types.extension import ApiExtension
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from core.json import JsonObject
 from services.stac.links import ApiAddresses, collection_links, item_links
@@ -72,6 +72,18 @@ class LinkingClient(CoreCrudClient):
                 item["links"] += item_links(item, apis)
         return found
 
+    async def post_search(self, search_request: Any, request: Request, **options: Any) -> Any:
+        """Return the items that a search finds."""
+        return _as_geojson(await super().post_search(search_request, request, **options))
+
+    async def get_search(self, request: Request, **options: Any) -> Any:
+        """Return the items that a search finds."""
+        return _as_geojson(await super().get_search(request, **options))
+
+    async def item_collection(self, collection_id: str, request: Request, **options: Any) -> Any:
+        """Return items of a collection."""
+        return _as_geojson(await super().item_collection(collection_id, request, **options))
+
     async def get_collection(self, collection_id: str, request: Request, **options: Any) -> Any:
         """Return a collection."""
         collection = await super().get_collection(collection_id, request, **options)
@@ -111,6 +123,13 @@ class WholeDocuments(TransactionExtension):
 
     def register_patch_collection(self) -> None:
         """Offer no patches of collections."""
+
+
+def _as_geojson(found: Any) -> Any:
+    # With `fields` the library answers by itself, and forgets what it is.
+    if isinstance(found, Response):
+        found.headers["content-type"] = "application/geo+json"
+    return found
 
 
 def _link(collection: JsonObject, request: Request) -> None:

@@ -150,3 +150,25 @@ CREATE OR REPLACE FUNCTION pgstac.content_hydrate(
                      pgstac.jsonb_fields(_item, fields), pgstac.jsonb_fields(_base_item, fields)
                    ) AS merged) AS hydrated;
 $$;
+
+-- replace_bbox_geom
+-- pgSTAC makes a solid of a box with heights, which nothing can be intersected with, and of one that
+-- crosses the antimeridian the box of everything else. Items are searched from above.
+CREATE OR REPLACE FUNCTION pgstac.bbox_geom(_bbox jsonb) RETURNS geometry
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE
+             WHEN west <= east THEN ST_MakeEnvelope(west, south, east, north, 4326)
+             ELSE ST_Collect(
+                    ST_MakeEnvelope(west, south, 180, north, 4326),
+                    ST_MakeEnvelope(-180, south, east, north, 4326)
+                  )
+           END
+      FROM (SELECT jsonb_array_length(_bbox) / 2 AS dimensions) AS shape
+     CROSS JOIN LATERAL (
+             SELECT (_bbox->>0)::float8 AS west,
+                    (_bbox->>1)::float8 AS south,
+                    (_bbox->>dimensions)::float8 AS east,
+                    (_bbox->>(dimensions + 1))::float8 AS north
+           ) AS box
+     WHERE jsonb_array_length(_bbox) IN (4, 6);
+$$;

@@ -122,6 +122,47 @@ def test_search_filters_sorts_and_pages(reader: ApiClient, database: Database) -
     assert paged == [f"tile-{number}" for number in range(10)]
 
 
+def test_whatever_fields_are_asked_for_the_answer_is_geojson(reader: ApiClient, database: Database) -> None:
+    raster = build_raster_item(raster_item(collection_id="system-rasters"))
+    pgstac_catalogue(database).write(lambda writer: writer.upsert_items([raster]))
+
+    answers = [
+        reader.get("/api/stac/search?fields=id"),
+        reader.get("/api/stac/collections/system-rasters/items?fields=-geometry"),
+        reader.request("POST", "/api/stac/search", {"fields": {"include": ["properties.datetime"]}}),
+    ]
+
+    assert [answer.headers["content-type"] for answer in answers] == ["application/geo+json"] * 3
+    assert [len(answer.json["features"]) for answer in answers] == [1] * 3
+
+
+@pytest.mark.parametrize(
+    ("bbox", "found"),
+    [
+        ([0.5, 0, 1.5, 1], {"west"}),
+        ([0.5, 0, -100, 1.5, 1, 9000], {"west"}),
+        ([170, 0, -170, 1], {"fiji"}),
+        ([170, 0, -100, -170, 1, 9000], {"fiji"}),
+        ([-180, -90, 180, 90], {"west", "fiji"}),
+    ],
+)
+def test_boxes_may_have_heights_and_cross_the_antimeridian(
+    reader: ApiClient, database: Database, bbox: list[float], found: set[str]
+) -> None:
+    catalogue = pgstac_catalogue(database)
+    catalogue.write(lambda writer: writer.ensure_collection(collection()))
+    items = [item("west", bbox=(0, 0, 1, 1)), item("fiji", bbox=(177, 0, 178, 1))]
+    catalogue.write(lambda writer: writer.upsert_items(items))
+
+    asked = reader.get(f"/api/stac/search?bbox={','.join(map(str, bbox))}")
+    posted = reader.request("POST", "/api/stac/search", {"bbox": bbox})
+    listed = reader.get(f"/api/stac/collections/dem/items?bbox={','.join(map(str, bbox))}")
+
+    for answer in (asked, posted, listed):
+        assert answer.status == 200, answer.body
+        assert {one["id"] for one in answer.json["features"]} == found
+
+
 @pytest.mark.parametrize(
     "query",
     [
