@@ -48,6 +48,11 @@ def assert_valid_collection(collection: JsonObject) -> None:
     _assert_valid(collection, f"{_CORE}/collection-spec/json-schema/collection.json")
 
 
+def assert_valid_feature(feature: JsonObject) -> None:
+    """Fail unless a feature is one of GeoJSON."""
+    _assert_no_errors(feature, "https://geojson.org/schema/Feature.json")
+
+
 def _assert_valid(document: JsonObject, core: str) -> None:
     for schema in (core, *document.get("stac_extensions", [])):
         _assert_no_errors(document, schema)

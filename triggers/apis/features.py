@@ -118,7 +118,7 @@ class Tables:
 
 
 def readable_query(request: Request) -> None:
-    """Refuse a filter or a time that cannot be read, which the library would take for its own fault.
+    """Refuse a filter, a box or a time that cannot be read, which the library takes for its own fault.
 
     Raises:
         HTTPException: The reason, as 400.
@@ -127,6 +127,8 @@ def readable_query(request: Request) -> None:
     try:
         if "filter" in query and query.get("filter-lang", "cql2-text") == "cql2-text":
             Expr(query["filter"])
+        for number in query["bbox"].split(",") if "bbox" in query else ():
+            float(number)
         for moment in query.get("datetime", "").split("/"):
             if moment not in {"", ".."}:
                 parse_rfc3339(moment)
