@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from core.models.claims import Ended
 from core.models.janitor import Mended, Retried, SilentTask, Suspect
+from core.ports.engine import ArtifactRecord
 from core.ports.janitor import Range, Suspicion
 from infrastructure import rows
 from infrastructure.database import Database
@@ -61,6 +62,16 @@ class PostgresMending:
         """Return the ids, or beginnings of ids, whose jobs all ended long enough ago."""
         found = self._database.fetch_all(_QUERIES["forsaken"], {"keys": list(keys), "grace": grace})
         return {row["key"]: row["before"] for row in found}
+
+    def outdated_blobs(self, prefix: str, age: timedelta, limit: int) -> Sequence[ArtifactRecord]:
+        """Return live blobs below a location that were published long ago."""
+        parameters = {"prefix": prefix, "age": age, "limit": limit}
+        found = self._database.fetch_all(_QUERIES["outdated_blobs"], parameters)
+        return [rows.pick(ArtifactRecord, row) for row in found]
+
+    def forget_blobs(self, locations: Sequence[str]) -> None:
+        """Say of live blobs that they are deleted."""
+        self._database.execute(_QUERIES["forget_blobs"], {"locations": list(locations)})
 
     def prunable(self, age: timedelta, limit: int) -> Sequence[Suspect]:
         """Return revisions that ended long ago and still have rows."""

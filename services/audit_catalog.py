@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from core.handler import TaskContext, task_handler
 from core.json import dumps
 from core.ports.blobs import BlobRef, WriteOptions
+from core.reports import AUDITS
 from services.auditing.items import audit_collection
 from services.auditing.leftovers import audit_container, audit_schema
 from services.auditing.models import (
@@ -70,7 +71,7 @@ def report_audit(p: Report, context: TaskContext) -> Audited:  # noqa: ARG001 - 
                 file.write(source.read_bytes())
     result = Audited(scanned=dict(scanned), findings=dict(counts), agrees=not counts)
     if counts:
-        ref = BlobRef(context.temp_container, f"audits/{context.task.job_id}/{context.task.revision}.jsonl")
+        ref = BlobRef(context.temp_container, f"{AUDITS}{context.task.job_id}/{context.task.revision}.jsonl")
         published = context.publish_blob(path, ref, WriteOptions(content_type=_JSON_LINES))
         result = result.model_copy(update={"details": published.url})
     with context.publication() as transaction:

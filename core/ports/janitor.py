@@ -18,6 +18,7 @@ from core.models.janitor import (
     SweepState,
     SweepTotals,
 )
+from core.ports.engine import ArtifactRecord
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,14 @@ class Mending(Protocol):
             By key, the instant before which nothing that is written belongs to a job that may
             still want it. Keys without any job are left out.
         """
+        ...
+
+    def outdated_blobs(self, prefix: str, age: timedelta, limit: int) -> Sequence[ArtifactRecord]:
+        """Return live blobs below a location that were published longer than `age` ago."""
+        ...
+
+    def forget_blobs(self, locations: Sequence[str]) -> None:
+        """Say of live blobs that they are deleted."""
         ...
 
     def prunable(self, age: timedelta, limit: int) -> Sequence[Suspect]:

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from core.models.claims import Ended, FollowUp
 from core.models.janitor import Mended, Retried, SilentTask, Suspect
+from core.ports.engine import ArtifactRecord
 from core.ports.janitor import Range, Suspicion
 from core.states import ENDED_STAGE, StageStatus
 from infrastructure.memory.counting import agrees, tallied
 from infrastructure.memory.ends import cancelled, end_tasks
 from infrastructure.memory.mends import mend
-from infrastructure.memory.rows import JobRow, TaskRow, record
+from infrastructure.memory.rows import ArtifactRow, JobRow, TaskRow, record
 from infrastructure.memory.state import EngineState
 
 _LONGEST_WAIT = timedelta(days=1)
@@ -108,6 +109,26 @@ class InMemoryMending:
                 ):
                     found[key] = before
             return found
+
+    def outdated_blobs(self, prefix: str, age: timedelta, limit: int) -> Sequence[ArtifactRecord]:
+        """Return live blobs below a location that were published long ago."""
+        with self._state.locked() as now:
+            found = [
+                row
+                for row in self._live_blobs()
+                if row.location.startswith(prefix) and row.updated_at and row.updated_at < now - age
+            ]
+            return [record(ArtifactRecord, row) for row in found[:limit]]
+
+    def forget_blobs(self, locations: Sequence[str]) -> None:
+        """Say of live blobs that they are deleted."""
+        with self._state.locked() as now:
+            for row in self._live_blobs():
+                if row.location in locations:
+                    row.become("deleted", now)
+
+    def _live_blobs(self) -> list[ArtifactRow]:
+        return [row for row in self._state.artifacts if (row.kind, row.state) == ("blob", "live")]
 
     def prunable(self, age: timedelta, limit: int) -> Sequence[Suspect]:
         """Return revisions that ended long ago and still have rows."""

@@ -1,14 +1,17 @@
 """prune: rows of what ended long ago go in batches, in either store; the rest stays."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from core.ports.engine import TaskFilter
+from core.ports.blobs import BlobRef, WriteOptions
+from core.ports.engine import Artifact, TaskFilter
 from core.ports.janitor import RunFilter
+from core.publishing import parse_location
 from core.states import JobStatus, Outcome
 from tests.factories.engine import EngineStore, id_of, keys
-from tests.factories.janitors import Sweeper
+from tests.factories.janitors import TEMP, Sweeper
 
 A = id_of("a")
 LONG_AGO = timedelta(days=91)
@@ -104,3 +107,41 @@ def test_records_of_sweeps_go_as_well(store: EngineStore, sweeper: Sweeper) -> N
     runs = store.runs.runs(RunFilter(), 10, None)
     assert old.run_id not in [run.run_id for run in runs]
     assert [run.run_type for run in runs] == ["prune"]
+
+
+def report(sweeper: Sweeper, name: str, folder: Path) -> Artifact:
+    """Let a job publish a report in the temp container."""
+    store, ref = sweeper.store, BlobRef(TEMP, f"audits/{id_of(name)}/1.jsonl")
+    artifact = Artifact("blob", str(ref), "published")
+    [task] = store.start(name=name)
+    source = folder / "report"
+    source.write_text("{}")
+    sweeper.blobs.ensure_container(TEMP)
+    store.effects.begin_artifact(task, artifact)
+    written = sweeper.blobs.upload(source, ref, WriteOptions())
+    store.effects.record_artifact(task, artifact, written.etag, written.nbytes, None)
+    with store.effects.transaction(task) as transaction:
+        transaction.publish()
+        transaction.complete({})
+    return artifact
+
+
+def test_reports_of_audits_go_with_the_tasks_and_events_of_their_jobs(
+    store: EngineStore, sweeper: Sweeper, tmp_path: Path
+) -> None:
+    old = [report(sweeper, name, tmp_path) for name in ("a", "b", "c")]
+    # One was deleted by hand, and one replaced by somebody.
+    sweeper.blobs.delete(parse_location(old[1].location))
+    replaced = parse_location(old[2].location)
+    sweeper.blobs.upload(tmp_path / "report", replaced, WriteOptions())
+    store.advance(LONG_AGO)
+    young = report(sweeper, "d", tmp_path)
+
+    actions = sweeper.actions("prune")
+
+    assert set(actions["removed reports of audits"]) == {artifact.location for artifact in old}
+    kept = {str(found.ref) for found in sweeper.blobs.list_blobs(TEMP)}
+    assert kept == {str(replaced), young.location}
+    assert [store.effects.live_artifact("blob", artifact.location) for artifact in old] == [None] * 3
+    assert store.effects.live_artifact("blob", young.location) is not None
+    assert "removed reports of audits" not in sweeper.actions("prune")

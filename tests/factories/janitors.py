@@ -12,6 +12,7 @@ from core.json import JsonObject
 from core.models.janitor import SweepRun
 from core.orphans import OrphanDetector
 from core.prune import Prune
+from core.reports import Reports
 from core.suspects import Suspects
 from core.sweeps import Rule, Sweep
 from core.watchdog import TaskWatchdog
@@ -27,6 +28,7 @@ RETENTION = timedelta(days=90)
 LIMITS = JanitorLimits(
     budget=timedelta(seconds=50), lease=timedelta(minutes=2), patience=timedelta(seconds=60)
 )
+TEMP = "rmhazuregeotemp"
 PERIODS = {
     "task_watchdog": timedelta(minutes=5),
     "job_health": timedelta(minutes=10),
@@ -70,7 +72,10 @@ class Sweeper:
             "task_watchdog": TaskWatchdog(store.tasks, self.queue, self.bells).rules,
             "job_health": JobHealth(suspects, store.jobs).rules,
             "orphan_detector": orphans.rules,
-            "prune": Prune(store.mending, store.runs, RETENTION).rules,
+            "prune": [
+                *Prune(store.mending, store.runs, RETENTION).rules,
+                *Reports(store.mending, self.blobs, TEMP, RETENTION).rules,
+            ],
         }
 
     def run(self, name: str) -> SweepRun:

@@ -10,6 +10,7 @@ from core.job_health import JobHealth
 from core.orphans import OrphanDetector
 from core.prune import Prune
 from core.publishing import asides
+from core.reports import Reports
 from core.suspects import Suspects
 from core.sweeps import Sweep
 from core.trash import Trash
@@ -57,11 +58,13 @@ class Sweeping(Engine):
             grace=timedelta(hours=settings.intermediates_grace_hours),
             tables=self.scratch_tables,
         )
-        prune = Prune(self.mending, self.sweep_runs, timedelta(days=self.settings.engine.retention_days))
+        retention = timedelta(days=self.settings.engine.retention_days)
+        prune = Prune(self.mending, self.sweep_runs, retention)
+        reports = Reports(self.mending, self.blobs, self.settings.storage.temp, retention)
         rules = {
             "task_watchdog": TaskWatchdog(self.tasks, self.queue, self.bells).rules,
             "job_health": JobHealth(suspects, self.jobs).rules,
             "orphan_detector": orphans.rules,
-            "prune": [*prune.rules, *Trash(self.unpublishing, self.blobs).rules],
+            "prune": [*prune.rules, *reports.rules, *Trash(self.unpublishing, self.blobs).rules],
         }
         return [Sweep(name, settings.periods[name], rules[name]) for name in rules]

@@ -107,6 +107,19 @@ SELECT k.key, now() - %(grace)s AS before
         WHERE left(j.job_id, 8) = left(k.key, 8) AND starts_with(j.job_id, k.key)) AS jobs
  WHERE jobs.ended;
 
+-- outdated_blobs
+-- Live blobs below a location that were published long ago, the oldest first.
+SELECT kind, location, job_id, revision, role, state, target, nbytes, checksum, etag
+  FROM app.artifacts
+ WHERE kind = 'blob' AND state = 'live' AND starts_with(location, %(prefix)s) AND updated_at < now() - %(age)s
+ ORDER BY updated_at, location
+ LIMIT %(limit)s;
+
+-- forget_blobs
+-- Say of live blobs that they are deleted.
+UPDATE app.artifacts SET state = 'deleted', updated_at = now()
+ WHERE kind = 'blob' AND state = 'live' AND location = ANY(%(locations)s);
+
 -- prunable
 -- Revisions that ended long ago: present ones with tasks or events, former ones with stages.
 (SELECT job_id, revision, false AS sound
