@@ -12,28 +12,9 @@ from core.crs_texts import can_be_crs
 from core.errors import InvalidInput
 from core.item_ids import ID_PATTERN
 from core.sql_words import RESERVED_WORDS
+from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from jobs.mixins import JobParameters
 from jobs.process_raster import CONTAINER_PATTERN
-
-FileExtension = Literal[
-    "csv",
-    "fgb",
-    "gdb",
-    "geojson",
-    "geojsonl",
-    "gpkg",
-    "gpx",
-    "json",
-    "kml",
-    "kmz",
-    "mif",
-    "ndjson",
-    "parquet",
-    "shp",
-    "tab",
-    "topojson",
-    "zip",
-]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # What PostgreSQL cuts names to without a word.
@@ -50,60 +31,6 @@ _FORMATS_OF: Final[Mapping[str, frozenset[str]]] = {
     "kml_name": frozenset({"kmz", "zip"}),
     "shp_name": frozenset({"shp", "zip"}),
 }
-
-
-class ConverterParameters(JobParameters):
-    """How the file is to be read; what is not given is found out."""
-
-    lat_name: str | None = Field(
-        default=None, description="Column of latitudes, or northings, of a CSV file."
-    )
-    lon_name: str | None = Field(default=None, description="Column of longitudes, or eastings.")
-    wkt_column: str | None = Field(default=None, description="Column of WKT, EWKT, or WKB in hex.")
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of a CSV file.")
-    encoding: str | None = Field(default=None, max_length=40, description="Of text, e.g. utf-8 or cp1252.")
-    decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark of a CSV file.")
-    layer_name: str | None = Field(default=None, description="The same as `layer`.")
-    kml_name: str | None = Field(default=None, description="File in a KMZ archive.")
-    shp_name: str | None = Field(default=None, description="Shapefile in a ZIP archive.")
-    max_bad_rows_percent: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        strict=False,
-        description="Rows that cannot be read are dropped up to this share; above it the file is refused.",
-    )
-
-
-class SimplifyParameters(JobParameters):
-    """Leave out vertices."""
-
-    tolerance: float = Field(default=0.001, gt=0, strict=False, description="In units of the target CRS.")
-    preserve_topology: bool = Field(default=True, description="Keep rings from crossing themselves.")
-
-
-class QuantizeParameters(JobParameters):
-    """Round coordinates to a grid."""
-
-    snap_to_grid: float = Field(default=0.0001, gt=0, strict=False, description="In units of the target CRS.")
-
-
-class GeometryParameters(JobParameters):
-    """What is done to geometries."""
-
-    simplify: SimplifyParameters | None = Field(default=None, description="Leave out vertices.")
-    quantize: QuantizeParameters | None = Field(default=None, description="Round coordinates to a grid.")
-    null: Literal["keep", "drop"] = Field(default="drop", description="Rows without a geometry.")
-    empty: Literal["keep", "drop"] = Field(default="drop", description="Rows whose geometry has no point.")
-    antimeridian: Literal["keep", "split"] = Field(
-        default="keep", description="Whether geometries are cut where they cross 180 degrees."
-    )
-    curve_tolerance: float | None = Field(
-        default=None,
-        gt=0,
-        strict=False,
-        description="Greatest distance between a curve and its chords, in units of the source CRS.",
-    )
 
 
 class IndexParameters(JobParameters):
@@ -163,11 +90,11 @@ class ProcessVectorParameters(JobParameters):
     target_crs: str = Field(
         default="EPSG:4326", pattern=r"^EPSG:[0-9]{4,6}$", description="CRS of the table."
     )
-    converter_params: ConverterParameters = Field(
-        default=ConverterParameters(), description="How the file is read."
+    converter_params: ConverterOptions = Field(
+        default=ConverterOptions(), description="How the file is read."
     )
-    geometry_params: GeometryParameters = Field(
-        default=GeometryParameters(), description="What is done to geometries."
+    geometry_params: GeometryOptions = Field(
+        default=GeometryOptions(), description="What is done to geometries."
     )
     indexes: IndexParameters = Field(default=IndexParameters(), description="Indexes of the table.")
     output_container: str = Field(
@@ -235,7 +162,7 @@ class ProcessVectorParameters(JobParameters):
 
     @field_validator("converter_params")
     @classmethod
-    def _goes_with_the_format(cls, value: ConverterParameters, info: ValidationInfo) -> ConverterParameters:
+    def _goes_with_the_format(cls, value: ConverterOptions, info: ValidationInfo) -> ConverterOptions:
         extension = info.data.get("file_extension")
         strange = [
             name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import TaskFailed
+from core.vector_options import FileExtension
 from services.vector.archives import unpack
 from services.vector.codes import (
     EXTERNAL_REFERENCE,
@@ -18,7 +19,7 @@ from services.vector.codes import (
     ZIP_WITHOUT_DATA,
 )
 from services.vector.completeness import refuse_cut_parts
-from services.vector.models import Driver, FileExtension, PrepareVector
+from services.vector.models import Driver, PrepareVector
 from services.vector.sniffing import EXPECTED, PACKED, check_extension, driver_of, is_archive, mismatch
 
 _UNPACKED: Final = "unpacked"

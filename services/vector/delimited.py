@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from core.errors import TaskFailed
+from core.vector_options import ConverterOptions
 from services.vector.codes import CSV_COLUMNS_MISSING, CSV_HEADER_INVALID
-from services.vector.models import ConverterOptions
 
 _SAMPLE_CHARACTERS: Final = 256 * 1024
 _SAMPLE_ROWS: Final = 50

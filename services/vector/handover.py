@@ -6,7 +6,8 @@ from pydantic import AwareDatetime, BaseModel
 
 from core.ports.blobs import BlobRef
 from core.ports.vectors import GeometryRules
-from services.vector.models import ChunkFile, Dropped, GeometryOptions, PreparedVector
+from core.vector_options import GeometryOptions
+from services.vector.models import ChunkFile, Dropped, PreparedVector
 
 #: Schema of tables that are being loaded.
 STAGING_SCHEMA = "vector_staging"

@@ -5,28 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.json import JsonObject
+from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.findings import Finding
 
 Bounds = tuple[float, float, float, float]
-FileExtension = Literal[
-    "csv",
-    "fgb",
-    "gdb",
-    "geojson",
-    "geojsonl",
-    "gpkg",
-    "gpx",
-    "json",
-    "kml",
-    "kmz",
-    "mif",
-    "ndjson",
-    "parquet",
-    "shp",
-    "tab",
-    "topojson",
-    "zip",
-]
 Driver = Literal[
     "CSV",
     "ESRI Shapefile",
@@ -73,67 +55,6 @@ class Model(BaseModel):
     """Frozen, and refuses fields that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ConverterOptions(Model):
-    """What the caller says of the file; what is not given is found out.
-
-    Args:
-        lat_name: Column of latitudes, or northings, of a CSV file.
-        lon_name: Column of longitudes, or eastings.
-        wkt_column: Column of WKT, EWKT, WKB or EWKB in hex.
-        encoding: Of text that does not name its own (CSV, shapefiles, MapInfo).
-        decimal: Decimal mark of a CSV file.
-        layer_name: Layer of a GeoPackage; the same as `PrepareVector.layer`.
-        kml_name: File in a KMZ archive.
-        shp_name: Shapefile in a ZIP archive, with or without its folder and ending.
-        max_bad_rows_percent: Rows that cannot be read are dropped up to this share, then the
-            file is refused.
-    """
-
-    lat_name: str | None = None
-    lon_name: str | None = None
-    wkt_column: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    encoding: str | None = None
-    decimal: Literal[".", ","] | None = None
-    layer_name: str | None = None
-    kml_name: str | None = None
-    shp_name: str | None = None
-    max_bad_rows_percent: float = Field(default=10.0, ge=0, le=100)
-
-
-class Simplify(Model):
-    """Leave out vertices; the tolerance is in units of the target CRS."""
-
-    tolerance: float = Field(default=0.001, gt=0)
-    preserve_topology: bool = True
-
-
-class Quantize(Model):
-    """Round coordinates to a grid, in units of the target CRS, keeping geometries valid."""
-
-    snap_to_grid: float = Field(default=0.0001, gt=0)
-
-
-class GeometryOptions(Model):
-    """What to do with geometries, in this order: linearise, repair, reproject, precision.
-
-    Args:
-        null: Keep or drop rows without a geometry.
-        empty: Keep or drop rows whose geometry has no point.
-        antimeridian: ``split`` cuts geometries that jump by more than 180 degrees of longitude at
-            the antimeridian (geographic target only).
-        curve_tolerance: Greatest distance between a curve and its chords, in units of the source
-            CRS; None for 32 chords a quarter circle.
-    """
-
-    simplify: Simplify | None = None
-    quantize: Quantize | None = None
-    null: Literal["keep", "drop"] = "drop"
-    empty: Literal["keep", "drop"] = "drop"
-    antimeridian: Literal["keep", "split"] = "keep"
-    curve_tolerance: float | None = Field(default=None, gt=0)
 
 
 class PrepareVector(Model):

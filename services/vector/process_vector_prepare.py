@@ -11,17 +11,11 @@ from core.errors import TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.ports.vectors import NewTable, TableColumn, TableName
+from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.vector.chunk_uploads import CHUNK_PREFIX, ChunkUploads
 from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
 from services.vector.handover import STAGING_SCHEMA, PreparedChunks, VectorSource, chunk_runs
-from services.vector.models import (
-    ColumnDescription,
-    ConverterOptions,
-    FileExtension,
-    GeometryOptions,
-    PreparedVector,
-    PrepareVector,
-)
+from services.vector.models import ColumnDescription, PreparedVector, PrepareVector
 
 _PREPARED = "prepared.json"
 

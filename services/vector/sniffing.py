@@ -9,8 +9,9 @@ from typing import Final
 
 from core.codes import BLOB_EMPTY
 from core.errors import TaskFailed
+from core.vector_options import FileExtension
 from services.vector.codes import CONTENT_MISMATCH, EXTERNAL_REFERENCE, SHAPEFILE_LOOSE, UNSUPPORTED_FORMAT
-from services.vector.models import Driver, FileExtension
+from services.vector.models import Driver
 
 _HEAD_NBYTES: Final = 65_536
 _BINARY: Final[tuple[tuple[bytes, Driver], ...]] = (

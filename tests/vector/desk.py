@@ -112,8 +112,9 @@ class Desk:
         return archive
 
     def prepare(self, name: str, file_extension: str | None = None, **options: Any) -> Outcome:
-        """Prepare a file."""
+        """Prepare a file, of which a tenth of the rows may be bad unless the options say otherwise."""
         extension = file_extension or name.rsplit(".", 1)[1]
+        options["converter"] = {"max_bad_rows_percent": 10} | options.get("converter", {})
         request = PrepareVector.model_validate({"path": name, "file_extension": extension} | options)
         child = Child(self.workspace, lambda fraction, message: self.reports.append((fraction, message)))
         result = prepare_vector(request, child)

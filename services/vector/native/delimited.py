@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from core.errors import TaskFailed
+from core.vector_options import ConverterOptions
 from services.findings import Findings
 from services.vector.codes import (
     COLUMN_TYPE_WIDENED,
@@ -23,7 +24,7 @@ from services.vector.codes import (
 )
 from services.vector.datasets import Dataset
 from services.vector.delimited import Coordinates, Layout, coordinates_of, layout_of
-from services.vector.models import ConverterOptions, LayerSummary
+from services.vector.models import LayerSummary
 from services.vector.native.crs import OwnCrs
 from services.vector.native.inference import NO_VALUE, TypeGuess, as_type
 from services.vector.native.ledger import Ledger

@@ -12,8 +12,8 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
+from core.vector_options import GeometryOptions
 from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
-from services.vector.models import GeometryOptions
 from services.vector.native import antimeridian, repair
 from services.vector.native.clean import CleanRows, clean_rows, crosses_map
 from services.vector.native.envelopes import envelopes

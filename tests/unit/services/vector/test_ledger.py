@@ -6,10 +6,11 @@ import pytest
 
 from core.errors import TaskFailed
 from core.ports.vectors import GeometryRules
+from core.vector_options import GeometryOptions, Quantize
 from services.vector.codes import GEOMETRY_EMPTY, ROWS_LOST
 from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
 from services.vector.ledger import Ledger
-from services.vector.models import ChunkFile, Dropped, GeometryOptions, PreparedVector, Quantize
+from services.vector.models import ChunkFile, Dropped, PreparedVector
 
 
 def dropped(count: int, *feature_ids: int) -> Dropped:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import TaskFailed
-from services.vector.models import FileExtension
+from core.vector_options import FileExtension
 from services.vector.sniffing import check_extension, driver_of
 
 VRT = b'<OGRVRTDataSource><OGRVRTLayer name="a"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer>'
