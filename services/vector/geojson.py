@@ -22,7 +22,7 @@ _LONG_RUN: Final = b"0" * 19
 # Strings are matched whole, to be passed over.
 _STRING_OR_INTEGER: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?\d{19,}(?![\d.eE])')
 # OGR rounds negative integers from nineteen digits on, though 64 bits would hold most of them.
-_SMALLEST, _LARGEST = 1 - 10**18, 2**63 - 1
+SMALLEST, LARGEST = 1 - 10**18, 2**63 - 1
 _FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
 #: Where the features of a collection begin.
 FEATURES: Final = re.compile(_FEATURES.pattern.encode())
@@ -62,11 +62,6 @@ def checked_text(path: Path, *, is_sequence: bool) -> GeoJsonText:
     if _has_long_digits(path):
         path, quoted = _with_quoted_integers(path)
     return GeoJsonText(path, features, quoted, bad_lines, examples)
-
-
-def has_long_integers(text: bytes) -> bool:
-    """Tell whether a text that begins and ends outside of strings has integers that OGR would round."""
-    return _LONG_RUN in text.translate(_DIGITS) and _quoted(text)[1] > 0
 
 
 def null_geometries(path: Path, *, is_sequence: bool) -> "array[int]":
@@ -140,7 +135,7 @@ def _quoted(text: bytes) -> tuple[bytes, int]:
     def quote(match: re.Match[bytes]) -> bytes:
         nonlocal count
         token = match.group()
-        if token.startswith(b'"') or _SMALLEST <= int(token) <= _LARGEST:
+        if token.startswith(b'"') or SMALLEST <= int(token) <= LARGEST:
             return token
         count += 1
         return b'"' + token + b'"'

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.vector.geojson import LARGEST, SMALLEST
 from services.vector.native.geojson_blocks import IrregularError
 
 _MOST_SETS_OF_KEYS: Final = 200
@@ -99,7 +100,15 @@ class Property:
             there = [each for each in integers if each is not None]
             self.samples["least"] = min(*there, self.samples.get("least", there[0]))
             self.samples["most"] = max(*there, self.samples.get("most", there[0]))
-        return pa.array(values, pa.float64() if float in kinds else pa.int64())
+            if self.samples["least"] < SMALLEST:
+                raise IrregularError("integers that OGR rounds")
+        if float not in kinds:
+            return pa.array(values, pa.int64())
+        # What was an integer of more than 64 bits is a real number by now.
+        numbers = pa.array(values, pa.float64())
+        if (pc.max(pc.abs(numbers)).as_py() or 0.0) >= LARGEST:
+            raise IrregularError("integers of more than 64 bits, perhaps")
+        return numbers
 
     def _texts(self, texts: pa.StringArray) -> pa.StringArray:
         if self.is_text:

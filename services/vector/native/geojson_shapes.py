@@ -10,6 +10,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
+from services.vector.geojson import LARGEST, SMALLEST
 from services.vector.native.geojson_blocks import IrregularError
 
 #: How deep the positions of each type lie.
@@ -74,6 +75,8 @@ def _shapes(kind: str, size: int, coordinates: list[Any]) -> NDArray[np.object_]
     if not set(map(type, numbers)) <= {int, float}:
         raise IrregularError("a coordinate that is no number")
     flat = np.frombuffer(array("d", numbers), np.float64).reshape(-1, size)
+    if flat.min() < SMALLEST or flat.max() >= LARGEST:
+        raise IrregularError("integers of more than 64 bits, perhaps")
     if kind in _FEWEST:
         _check_lines(flat, offsets[0], _FEWEST[kind])
     made: NDArray[np.object_] = shapely.from_ragged_array(_TYPES[kind], flat, tuple(offsets) or None)
