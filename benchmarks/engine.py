@@ -17,7 +17,8 @@ _COMPARED = 20_000
 _PEER_JOBS = 10_000
 _TURNS = 3
 _IDLE_JOBS = 200
-_LARGE = 50_000
+# As many as it takes to be in the way until the last small one.
+_LARGE = 200_000
 _SMALL_JOBS = 20
 _HUGE = 100_000
 _SUBMISSIONS = 4_000

@@ -115,6 +115,35 @@ def test_a_bell_keeps_a_worker_until_its_lane_is_empty() -> None:
     assert worker.status is JobStatus.COMPLETED
 
 
+def test_a_small_job_is_found_though_the_turns_of_a_large_one_have_run_ahead() -> None:
+    done: list[str] = []
+
+    def act(context: TaskContext) -> None:
+        done.append(context.task.job_id)
+        worker.clock.sleep(SECOND / 10_000)
+        if len(done) == 1_000:
+            worker.terrane.app.submission.submit(SubmitRequest("planning", {"number": 1}))
+
+    worker = Worker(3_000, act)
+
+    worker.machine.answer_bell("light")
+
+    place = next(place for place, job_id in enumerate(done) if job_id != worker.job_id)
+    assert 1_000 <= place < 2_000
+
+
+def test_what_is_claimed_with_a_plan_has_ended_before_the_plan_is_made() -> None:
+    worker = Worker(2)
+    urgent = SubmitRequest("planning", {"number": 3}, priority=9)
+    worker.terrane.app.submission.submit(urgent)
+
+    worker.machine.answer_bell("light")
+
+    ended = [each for each in worker.terrane.state.events if each.task_id and each.event == "completed"]
+    first_three = [worker.terrane.state.tasks[each.task_id].kind for each in ended[1:4]]
+    assert first_three == ["work", "work", "plan"]
+
+
 def test_a_bell_that_finds_nothing_takes_nothing() -> None:
     worker = Worker(1)
 
