@@ -38,9 +38,16 @@ def _of_tasks(state: EngineState, limit: datetime, now: datetime) -> Iterator[Vi
 def _of_lanes(state: EngineState, limit: datetime, now: datetime) -> Iterator[ViolationRecord]:
     for lane in state.lanes:
         since = state.waiting_since(lane, limit)
-        if since is not None:
+        if since is not None and not _is_busy(state, lane, now):
             what = f"lane {lane} has runnable tasks and has claimed nothing"
             yield ViolationRecord("lane.silent", what, (now - since).total_seconds())
+
+
+def _is_busy(state: EngineState, lane: str, now: datetime) -> bool:
+    return any(
+        task.lane == lane and task.lease_until is not None and task.lease_until >= now
+        for task in state.tasks.values()
+    )
 
 
 def _of_jobs(state: EngineState, limit: datetime, now: datetime) -> Iterator[ViolationRecord]:

@@ -59,6 +59,16 @@ def test_a_lane_whose_work_nobody_takes(store: EngineStore, served: bool) -> Non
     assert row.overdue_seconds == pytest.approx(420, abs=30)
 
 
+def test_a_lane_whose_workers_are_all_busy_breaks_no_law(store: EngineStore) -> None:
+    [busy] = store.start(["k"])
+    store.submit("waits")
+    for _ in range(int(4 * PATIENCE / LEASE)):
+        store.advance(LEASE / 2)
+        store.beat(busy)
+
+    assert _codes(store) == []
+
+
 def test_a_paused_lane_breaks_no_law(store: EngineStore) -> None:
     store.submit()
     store.tasks.pause("maintenance", "tester", None)

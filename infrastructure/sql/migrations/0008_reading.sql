@@ -27,7 +27,8 @@ SELECT 'lease.expired' AS code, t.job_id, t.task_id, now() - t.lease_until AS ov
   FROM app.tasks t, law
  WHERE t.status = 'processing' AND t.lease_until < now() - law.patience
 UNION ALL
--- A lane is as silent as its oldest runnable task is old: one that never had work has claimed nothing.
+-- A lane is as silent as its oldest runnable task is old: one that never had work has claimed nothing. While
+-- claims of it are alive its workers may all be busy, for hours in the heavy lane; the watchdog rings anyhow.
 SELECT 'lane.silent', NULL, NULL, now() - greatest(l.last_claim_at, w.since),
        'lane ' || l.lane || ' has runnable tasks and has claimed nothing'
   FROM law
@@ -35,6 +36,8 @@ SELECT 'lane.silent', NULL, NULL, now() - greatest(l.last_claim_at, w.since),
  CROSS JOIN LATERAL (SELECT min(t.run_after) AS since FROM app.tasks t
                       WHERE t.lane = l.lane AND t.status = 'queued' AND t.run_after < now() - law.patience) AS w
  WHERE w.since IS NOT NULL
+   AND NOT EXISTS (SELECT FROM app.tasks t
+                    WHERE t.status = 'processing' AND t.lane = l.lane AND t.lease_until >= now())
 UNION ALL
 SELECT 'task.past_deadline', t.job_id, t.task_id, now() - t.deadline, 'the queued task is past its deadline'
   FROM app.tasks t, law
