@@ -21,6 +21,7 @@ from core.stac_extents import (
 from infrastructure.countries import COUNTRIES, CountryFinder
 from infrastructure.database import Connection, Database
 from infrastructure.pgstac_bulk import FEWEST, upsert_in_bulk
+from infrastructure.pgstac_renders import CollectionRenders
 from infrastructure.sql import load
 
 _QUERIES = load("catalogue")
@@ -178,20 +179,27 @@ class PgStacTransaction:
             by_collection.setdefault(item["collection"], []).append(item)
         grown_by = {key: items_extent(group) for key, group in sorted(by_collection.items())}
         self._lock(sorted(by_collection))
+        parameters = {"collection_ids": list(by_collection)}
+        rows = self._connection.execute(_QUERIES["empty_collections"], parameters).fetchall()
+        began_empty = {row["id"] for row in rows}
         replaced = self._bounds(by_collection)
         names = ", ".join(f"{item['collection']}/{item['id']}" for item in items[:3])
         with _refused(f"{len(items)} items ({names})"):
             if len(items) < FEWEST or not upsert_in_bulk(self._connection, written):
                 self._connection.execute(_QUERIES["upsert_items"], {"items": Jsonb(list(written))})
-        parameters = {"collection_ids": list(by_collection)}
-        row = self._connection.execute(_QUERIES["known_of_collections"], parameters).fetchone()
-        known = row["known"] if row else {}
+        known = self._known(list(by_collection))
         for collection_id, extent in grown_by.items():
             before = known[collection_id]
             self._grow(collection_id, before["extent"], extent)
-            beyond = [one for one in replaced.get(collection_id, []) if grow_extent(extent, one) != extent]
+            gone = replaced.get(collection_id, [])
+            beyond = [one for one in map(bounds_extent, gone) if grow_extent(extent, one) != extent]
             self._shrink(collection_id, before["extent"], beyond)
-            self._summarise(collection_id, before["countries"], by_collection[collection_id])
+            self._summarise(collection_id, before["countries"], by_collection[collection_id], gone)
+            renders = CollectionRenders(self._connection, collection_id, before)
+            if collection_id in began_empty:
+                renders.begin(by_collection[collection_id])
+            else:
+                renders.keep(by_collection[collection_id], gone)
 
     def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
         """Return an item as this transaction would leave it, or None."""
@@ -204,9 +212,11 @@ class PgStacTransaction:
         self._connection.execute(_QUERIES["lock_partitions"], {"collection_ids": [collection_id]})
         parameters = {"collection_id": collection_id, "item_ids": list(item_ids)}
         rows = self._connection.execute(_QUERIES["delete_items"], parameters).fetchall()
-        collection = self._connection.execute(_QUERIES["get_collection"], parameters).fetchone()
-        if collection is not None:
-            self._shrink(collection_id, collection["content"]["extent"], [bounds_extent(row) for row in rows])
+        before = self._known([collection_id]).get(collection_id)
+        if before is not None:
+            self._shrink(collection_id, before["extent"], [bounds_extent(row) for row in rows])
+            self._summarise(collection_id, before["countries"], [], rows)
+            CollectionRenders(self._connection, collection_id, before).keep([], rows)
         return sorted(row["id"] for row in rows)
 
     def exclude_creators(self) -> None:
@@ -242,12 +252,12 @@ class PgStacTransaction:
                 )
 
     def _bounds(self, items: Mapping[str, Sequence[JsonObject]]) -> dict[str, list[JsonObject]]:
-        """Return the extents of the items that are about to be replaced, by collection."""
+        """Return where the items lie that are about to be replaced, by collection."""
         found: dict[str, list[JsonObject]] = {}
         for collection_id, group in items.items():
             parameters = {"collection_id": collection_id, "item_ids": [item["id"] for item in group]}
             for row in self._connection.execute(_QUERIES["item_bounds"], parameters):
-                found.setdefault(collection_id, []).append(bounds_extent(row))
+                found.setdefault(collection_id, []).append(row)
         return found
 
     def _shrink(self, collection_id: str, extent: JsonObject, gone: Sequence[JsonObject]) -> None:
@@ -266,11 +276,32 @@ class PgStacTransaction:
             parameters = {"collection_id": collection_id, "extent": Jsonb(true)}
             self._connection.execute(_QUERIES["set_extent"], parameters)
 
-    def _summarise(self, collection_id: str, before: Sequence[str], items: Sequence[JsonObject]) -> None:
-        countries = set(before).union(*(item["properties"].get(COUNTRIES, ()) for item in items))
+    def _summarise(
+        self,
+        collection_id: str,
+        before: Sequence[str],
+        items: Sequence[JsonObject],
+        gone: Sequence[JsonObject],
+    ) -> None:
+        """Add the countries of what was written, and take out those that only what has gone lay in."""
+        written = set[str]().union(*(item["properties"].get(COUNTRIES, ()) for item in items))
+        doubtful = (set[str]().union(*(row["countries"] for row in gone)) & set(before)) - written
+        lost = doubtful - self._still_lie_in(collection_id, doubtful)
+        countries = set(before).union(written) - lost
         if countries != set(before):
             parameters = {"collection_id": collection_id, "countries": Jsonb(sorted(countries))}
             self._connection.execute(_QUERIES["set_countries"], parameters)
+
+    def _still_lie_in(self, collection_id: str, countries: set[str]) -> set[str]:
+        if not countries:
+            return set()
+        parameters = {"collection_id": collection_id, "countries": sorted(countries)}
+        return {row["iso3"] for row in self._connection.execute(_QUERIES["countries_left"], parameters)}
+
+    def _known(self, collection_ids: list[str]) -> dict[str, JsonObject]:
+        parameters = {"collection_ids": collection_ids}
+        row = self._connection.execute(_QUERIES["known_of_collections"], parameters).fetchone()
+        return (row["known"] or {}) if row else {}
 
     def _grow(self, collection_id: str, before: JsonObject, by: JsonObject) -> None:
         grown = grow_extent(before, by)

@@ -71,15 +71,28 @@ SELECT jsonb_object_agg(
          id,
          jsonb_build_object(
            'extent', content->'extent',
-           'countries', COALESCE(content #> '{summaries,geo:iso3}', '[]')
+           'countries', COALESCE(content #> '{summaries,geo:iso3}', '[]'),
+           'renders', COALESCE(content->'renders', '{}'),
+           'extensions', COALESCE(content->'stac_extensions', '[]'),
+           'describes_assets', content ?| '{assets,item_assets}',
+           'renders_are_of_items', COALESCE((private->>'renders_are_of_items')::boolean, false)
          )
        ) AS known
   FROM pgstac.collections
  WHERE id = ANY(%(collection_ids)s);
 
+-- empty_collections
+-- Which of these have no items.
+SELECT id
+  FROM pgstac.collections AS collection
+ WHERE id = ANY(%(collection_ids)s)
+   AND NOT EXISTS (SELECT FROM pgstac.items AS item WHERE item.collection = collection.id);
+
 -- item_bounds
--- How far items reach that there are already.
-SELECT content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends
+-- How far items reach that there are already, in which countries they lie, and how they are drawn.
+SELECT id, content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends,
+       COALESCE(content #> '{properties,geo:iso3}', '[]') AS countries,
+       COALESCE(content #> '{properties,renders}', '{}') AS renders
   FROM pgstac.items
  WHERE collection = %(collection_id)s
    AND id = ANY(%(item_ids)s);
@@ -103,14 +116,28 @@ SELECT count(*) AS items,
        ) AS box
  WHERE collection = %(collection_id)s;
 
+-- countries_left
+-- In which of these countries items of a collection still lie; all items are read for one that is gone.
+SELECT given.iso3
+  FROM unnest(%(countries)s::text[]) AS given (iso3)
+ WHERE EXISTS (
+         SELECT
+           FROM pgstac.items AS item
+          WHERE item.collection = %(collection_id)s
+            AND item.content #> '{properties,geo:iso3}' ? given.iso3
+       );
+
 -- set_countries
--- Say in which countries the items of a collection lie.
+-- Say in which countries the items of a collection lie; STAC allows no empty summary.
 UPDATE pgstac.collections
-   SET content = jsonb_set(
-         content,
-         '{summaries}',
-         COALESCE(content->'summaries', '{}') || jsonb_build_object('geo:iso3', %(countries)s)
-       )
+   SET content = CASE
+         WHEN %(countries)s::jsonb = '[]' THEN content #- '{summaries,geo:iso3}'
+         ELSE jsonb_set(
+                content,
+                '{summaries}',
+                COALESCE(content->'summaries', '{}') || jsonb_build_object('geo:iso3', %(countries)s::jsonb)
+              )
+       END
  WHERE id = %(collection_id)s;
 
 -- set_extent
@@ -128,7 +155,9 @@ SELECT pgstac.update_collection(%(collection)s);
 DELETE FROM pgstac.items
  WHERE collection = %(collection_id)s
    AND id = ANY(%(item_ids)s)
-RETURNING id, content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends;
+RETURNING id, content->'bbox' AS bbox, datetime AS starts, end_datetime AS ends,
+       COALESCE(content #> '{properties,geo:iso3}', '[]') AS countries,
+       COALESCE(content #> '{properties,renders}', '{}') AS renders;
 
 -- lock_collections
 -- Dropping a partition locks the items of all collections; whoever makes one comes this way first.

@@ -7,6 +7,7 @@ from infrastructure.countries import CountryFinder
 from infrastructure.database import Database
 from infrastructure.pgstac_repository import PgStacRepository
 from tests.factories.stac import item
+from tests.stac_validation import assert_valid_collection
 
 
 def publish(database: Database, *items: JsonObject, table: str = "app.countries") -> PgStacRepository:
@@ -85,6 +86,33 @@ def test_a_collection_knows_the_countries_of_its_items(database: Database) -> No
 
     assert collection is not None
     assert collection["summaries"]["geo:iso3"] == ["FRA", "JPN"]
+
+
+def test_a_collection_forgets_the_countries_of_items_that_have_gone(database: Database) -> None:
+    first, second, third = (
+        tile("a", 2.0, 47.0, 2.5, 47.5),
+        tile("b", 140, 36, 140.5, 36.5),
+        tile("c", 2.6, 47.0, 2.9, 47.5),
+    )
+    repository = publish(database, first, second, third)
+
+    def summary() -> JsonObject:
+        collection = repository.get_collection("system-rasters")
+        assert collection is not None
+        assert_valid_collection(collection)
+        summaries: JsonObject = collection["summaries"]
+        return summaries
+
+    def delete(item_id: str) -> None:
+        with database.transaction() as connection:
+            repository.within(connection).delete_items("system-rasters", [item_id])
+
+    delete("a")
+    assert summary() == {"geo:iso3": ["FRA", "JPN"]}
+    publish(database, tile("b", -40.0, 20.0, -39.0, 21.0))
+    assert summary() == {"geo:iso3": ["FRA"]}
+    delete("c")
+    assert summary() == {}
 
 
 def test_a_deployment_may_have_a_table_of_its_own(database: Database) -> None:
