@@ -163,9 +163,9 @@ class CoreMachine:
             claimed = self._try_claim(lane, limit, state.start)
             if claimed:
                 return claimed
+        # Also while there is other work: a lane with a backlog never runs empty.
+        self._rescue(state, now)
         claimed = self._scan(state, lane, limit)
-        if not claimed and self._rescue(state, now):
-            claimed = self._try_claim(lane, limit, None)
         if not claimed:
             state.start = None
             self._schedule(lane)
@@ -190,15 +190,14 @@ class CoreMachine:
     def _claim_again(self, request: ClaimRequest) -> Sequence[ClaimedTask]:
         return self.tasks.claimed(request) or self.tasks.claim(request)
 
-    def _rescue(self, state: _LaneState, now: float) -> bool:
+    def _rescue(self, state: _LaneState, now: float) -> None:
         if now - state.rescued_at < _RESCUE_EVERY:
-            return False
+            return
         state.rescued_at = now
         ended = self._patiently(lambda: self.tasks.rescue(_RESCUE_BATCH))
         if ended.answers:
             logger.warning("claims rescued", extra={"number": len(ended.answers)})
         self._follow(ended.follow_ups)
-        return bool(ended.answers)
 
     def _run_batch(self, claimed: Sequence[ClaimedTask]) -> None:
         # A plan may be long: whatever came behind it in its batch would wait with it.

@@ -235,7 +235,7 @@ def test_a_bell_that_comes_again_rings_the_other_lane(delivery_count: int, bells
     assert worker.hear("heavy") == bells
 
 
-def test_a_silent_worker_s_task_is_rescued_by_a_bell_that_finds_nothing() -> None:
+def test_a_silent_worker_s_task_is_rescued_by_the_next_bell() -> None:
     worker = Worker(1)
     worker.terrane.claim()
     worker.clock.advance(timedelta(minutes=6))
@@ -243,6 +243,18 @@ def test_a_silent_worker_s_task_is_rescued_by_a_bell_that_finds_nothing() -> Non
     worker.machine.answer_bell("light")
 
     assert worker.tasks() == [("00000", TaskStatus.COMPLETED, 1)]
+
+
+def test_a_silent_worker_s_task_does_not_wait_for_the_lane_to_run_empty() -> None:
+    done: list[str] = []
+    worker = Worker(1, lambda context: done.append(context.task.job_id))
+    worker.terrane.claim()
+    worker.terrane.app.submission.submit(SubmitRequest("planning", {"number": 500}))
+    worker.clock.advance(timedelta(minutes=6))
+
+    worker.machine.answer_bell("light")
+
+    assert done.index(worker.job_id) < 100
 
 
 def test_a_drained_worker_gives_everything_back_and_its_bell_rings_again() -> None:
