@@ -111,11 +111,8 @@ class CleanUp:
 
     def _copy_back(self, claim: ClaimedTask, kept: BlobRef, over: BlobProperties) -> BlobProperties:
         former = self.blobs.properties(kept)
-        options = WriteOptions(
-            content_type=former.content_type,
-            metadata={**former.metadata, **signature(claim)},
-            if_match=over.etag,
-        )
+        metadata = {**former.metadata, **signature(claim)}
+        options = replace(WriteOptions.like(former), metadata=metadata, if_match=over.etag)
         try:
             return self.blobs.copy(kept, over.ref, options)
         except PreconditionFailed as error:

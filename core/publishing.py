@@ -82,10 +82,8 @@ class BlobPublisher:
         live = self.effects.live_artifact("blob", target)
         if live is not None:
             self._keep_former(ref, live)
-        properties = self.blobs.properties(source)
-        options = WriteOptions(
-            content_type=properties.content_type,
-            metadata=properties.metadata,
+        options = replace(
+            WriteOptions.like(self.blobs.properties(source)),
             if_match=live.etag if live else None,
             if_absent=live is None,
         )
@@ -111,7 +109,7 @@ class BlobPublisher:
         if live.etag not in (None, found.etag):
             # Something else wrote here: it is not what the catalogue names.
             return
-        options = WriteOptions(content_type=found.content_type, metadata=found.metadata, if_absent=True)
+        options = replace(WriteOptions.like(found), if_absent=True)
         written = self._write(artifact, kept, options, lambda to, how: self.blobs.copy(ref, to, how))
         self.effects.record_artifact(self.task, artifact, written.etag, written.nbytes, live.checksum)
 

@@ -152,5 +152,6 @@ def _lost(record: UnpublishedJob, context: TaskContext) -> list[str]:
 
 def _copy_back(blob: RemovedBlob, context: TaskContext) -> None:
     source = context.blobs.properties(parse_location(blob.moved_to or ""))
-    options = WriteOptions(content_type=source.content_type, metadata=source.metadata)
-    context.copy_blob(source, parse_location(blob.location), options, checksum=blob.checksum)
+    context.copy_blob(
+        source, parse_location(blob.location), WriteOptions.like(source), checksum=blob.checksum
+    )

@@ -237,7 +237,7 @@ def _copy_to_trash(removal: Removal, context: TaskContext) -> None:
         raise Conflict(
             codes.ARTIFACT_CONFLICT, f"{removal.location} was written by something else meanwhile."
         )
-    options = WriteOptions(content_type=properties.content_type, metadata=properties.metadata)
+    options = WriteOptions.like(properties)
     context.copy_blob(properties, _trash_of(source, context), options, checksum=removal.checksum)
 
 

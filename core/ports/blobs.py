@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 AccessTier = Literal["Hot", "Cool", "Cold"]
 
@@ -53,6 +53,12 @@ class WriteOptions:
     if_absent: bool = False
     access_tier: AccessTier | None = None
     block_prefix: str = ""
+
+    @classmethod
+    def like(cls, found: BlobProperties) -> "WriteOptions":
+        """Return how a copy is written that is to be what was found: media type, metadata and tier."""
+        tier = next((tier for tier in get_args(AccessTier) if tier == found.access_tier), None)
+        return cls(content_type=found.content_type, metadata=found.metadata, access_tier=tier)
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,8 @@ def writing(*, last_fails: bool) -> MemoryApp:
         """Publish; the fault is found when everything is in its place."""
         source = context.workspace / "content"
         source.write_text(f"revision {context.task.revision}")
-        context.publish_blob(
-            source, PLACE, WriteOptions(content_type="image/tiff", metadata={"made": "here"})
-        )
+        options = WriteOptions(content_type="image/tiff", metadata={"made": "here"}, access_tier="Cool")
+        context.publish_blob(source, PLACE, options)
         with context.publication() as transaction:
             if last_fails and context.task.revision > 1:
                 raise TaskFailed(codes.CATALOGUE_ITEM_INVALID, "pgSTAC refuses the item.")
@@ -138,7 +137,7 @@ def test_a_rerun_that_dies_anywhere_leaves_the_content_of_the_revision_that_is_p
         assert contents(terrane) == {str(PLACE): content}
         there = terrane.blobs.properties(PLACE)
         assert (there.etag, there.content_type) == (recorded_etag(terrane), "image/tiff")
-        assert there.metadata["made"] == "here"
+        assert (there.metadata["made"], there.access_tier) == ("here", "Cool")
         if not fuse.is_blown:
             break
         moment += 1
