@@ -8,8 +8,7 @@ from pydantic import Field
 from core.json import JsonObject
 from infrastructure.diagnostics import StatisticsMissing
 from triggers.bootstrap import VERSION, app
-from triggers.http.endpoints import Contract, Reply, Resource
-from triggers.http.operator_schemas import (
+from triggers.http.activity_schemas import (
     ConnectionGroup,
     Connections,
     DatabaseHealth,
@@ -25,6 +24,7 @@ from triggers.http.operator_schemas import (
     Stats,
     Violation,
 )
+from triggers.http.endpoints import Contract, Reply, Resource
 from triggers.http.requests import Call, Query
 from triggers.http.schemas import Pause
 

@@ -12,7 +12,10 @@ from infrastructure.read_only import Refused
 from triggers.bootstrap import app
 from triggers.http import codes
 from triggers.http.endpoints import Contract, Reply, Resource
-from triggers.http.operator_schemas import (
+from triggers.http.paging import PageQuery, page, start
+from triggers.http.requests import Call, Query
+from triggers.http.schemas import Page
+from triggers.http.table_schemas import (
     Column,
     Columns,
     Index,
@@ -22,9 +25,6 @@ from triggers.http.operator_schemas import (
     TableInList,
     TableSample,
 )
-from triggers.http.paging import PageQuery, page, start
-from triggers.http.requests import Call, Query
-from triggers.http.schemas import Page
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -16,7 +16,7 @@ from triggers.bootstrap import app
 from triggers.http import codes
 from triggers.http.endpoints import Contract, Reply, Resource
 from triggers.http.errors import BadRequest
-from triggers.http.operator_schemas import CleanedUp, RebuildStep, Rebuilt
+from triggers.http.maintenance_schemas import CleanedUp, RebuildStep, Rebuilt
 from triggers.http.requests import Call, Query
 
 logger = logging.getLogger(__name__)

@@ -17,6 +17,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
+class Whole(Answer):
+    """Base of lists that are answered whole, up to their limit."""
+
+    next: None = Field(default=None, description="Always null: such a list has one page.")
+
+
 class Page(Answer, Generic[T]):
     """One page of a list."""
 

@@ -14,10 +14,10 @@ from core.ports.queue import BusMessage
 from triggers.bootstrap import app
 from triggers.http import codes
 from triggers.http.endpoints import Contract, Reply, Resource
-from triggers.http.operator_schemas import Message, QueueCounts, Queues
 from triggers.http.paging import PageQuery, page, start
 from triggers.http.requests import Call, Query
 from triggers.http.schemas import Page
+from triggers.http.servicebus_schemas import Message, QueueCounts, Queues
 
 resource = Resource("Queues", "For operators: messages in the lanes' queues; none is consumed.")
 
