@@ -18,7 +18,7 @@ import sqlalchemy
 from psycopg.rows import dict_row
 
 from core.isolation import Child
-from core.ports.vectors import Chunk, Indexes, NewTable, TableColumn, TableName
+from core.models.tables import Chunk, Indexes, NewTable, TableColumn, TableName
 from infrastructure.vector_store import PostgisVectorTransaction
 from services.vector.models import PreparedVector, PrepareVector
 from services.vector.native.preparation import prepare_vector

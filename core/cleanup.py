@@ -10,9 +10,10 @@ from core.declaration import PrefixTemplate
 from core.errors import NotFound, TransientError
 from core.handler import TaskContext
 from core.models.claims import ClaimedTask
+from core.models.tables import TableName
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, PreconditionFailed, WriteOptions
-from core.ports.engine import ArtifactRecord, Effects, JobRepository
-from core.ports.vectors import TableName
+from core.ports.effects import ArtifactRecord, Effects
+from core.ports.engine import JobRepository
 from core.publishing import is_former, is_of_revision, is_written_by, parse_location, signature
 from core.registry import Registry
 

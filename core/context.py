@@ -14,14 +14,16 @@ from core.handler import PublishedBlob, Zones
 from core.heart import Hold
 from core.models.claims import ClaimedTask, Ended
 from core.models.records import TaskRecord
+from core.models.tables import TableName
 from core.planning import PagedResults
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Chance, Clock
-from core.ports.engine import Artifact, Effects, EffectTransaction, TaskRepository
+from core.ports.effects import Artifact, Effects, EffectTransaction
+from core.ports.engine import TaskRepository
 from core.ports.isolation import ChildProgress, IsolatedCall, IsolatedRunner, IsolationKind
 from core.ports.unpublishing import Unpublishing
-from core.ports.vectors import TableName, VectorStore
+from core.ports.vectors import VectorStore
 from core.publishing import BlobPublisher
 from core.workspaces import Workspace, make_workspace
 

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 from core.declaration import Location, TaskResult
 from core.models.claims import ClaimedTask
 from core.models.records import TaskRecord
+from core.models.tables import TableName
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, WriteOptions
 from core.ports.catalogue import CatalogueReader
 from core.ports.clock import Chance
-from core.ports.engine import EffectTransaction
+from core.ports.effects import EffectTransaction
 from core.ports.isolation import IsolationKind
 from core.ports.unpublishing import Unpublishing
-from core.ports.vectors import TableName, VectorStore
+from core.ports.vectors import VectorStore
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from core.errors import Conflict, NotFound
 from core.handler import PublishedBlob
 from core.models.claims import ClaimedTask
 from core.ports.blobs import BlobProperties, BlobRef, BlobStore, PreconditionFailed, WriteOptions
-from core.ports.engine import Artifact, ArtifactRecord, Effects, WriteIntent
+from core.ports.effects import Artifact, ArtifactRecord, Effects, WriteIntent
 
 # No container can have this name, so no blob that is laid aside lies there.
 _FORMER = "_former"

@@ -7,7 +7,7 @@ from typing import Final
 
 from core.errors import NotFound
 from core.ports.blobs import BlobStore, PreconditionFailed
-from core.ports.engine import ArtifactRecord
+from core.ports.effects import ArtifactRecord
 from core.ports.janitor import Mending
 from core.publishing import parse_location
 from core.sweeps import Rule, Step

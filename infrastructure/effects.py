@@ -9,7 +9,8 @@ import psycopg
 from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
-from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
+from core.ports.engine import FenceLost
 from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome
@@ -90,7 +91,7 @@ class PostgresEffectTransaction:
 
 
 class PostgresEffects:
-    """`core.ports.engine.Effects` on the app database, where rows, tables and items live together.
+    """`core.ports.effects.Effects` on the app database, where rows, tables and items live together.
 
     Args:
         database: The app database.

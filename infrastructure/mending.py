@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.models.claims import Ended
 from core.models.janitor import Mended, Retried, SilentTask, Suspect
-from core.ports.engine import ArtifactRecord
+from core.ports.effects import ArtifactRecord
 from core.ports.janitor import Range, Suspicion
 from infrastructure import rows
 from infrastructure.database import Database

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from core.ports.vectors import TableName
+from core.models.tables import TableName
 from infrastructure.database import Database
 from infrastructure.sql import load
 from infrastructure.vector_store import PostgisVectorTransaction

@@ -10,9 +10,9 @@ from psycopg.types.json import Jsonb
 from core import codes
 from core.errors import Conflict
 from core.models.claims import ClaimedTask
+from core.models.tables import TableName
 from core.models.unpublished import Claimed, Owner, Removal, UnpublishedJob, Withdrawal
 from core.ports.unpublishing import UnpublishedFilter
-from core.ports.vectors import TableName
 from infrastructure import rows
 from infrastructure.database import Connection, Database
 from infrastructure.sql import load

@@ -9,11 +9,12 @@ from core import codes
 from core.blob_names import normalised_blob_name
 from core.declaration import ResourceCheck
 from core.errors import ErrorCode, InvalidInput, NotFound
+from core.models.tables import TableName
 from core.ports.blobs import BlobRef, BlobStore
 from core.ports.catalogue import CatalogueReader
-from core.ports.engine import Effects
+from core.ports.effects import Effects
 from core.ports.unpublishing import Unpublishing
-from core.ports.vectors import TableName, VectorStore
+from core.ports.vectors import VectorStore
 from core.validation import ResourceValidators, ResourceViolation
 
 TOO_LARGE = ErrorCode(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from core.ports.vectors import Extent
+from core.models.tables import Extent
 from infrastructure.database import Connection
 
 # The bounds of all rows are gathered in this many cells each way, and the hull is that of the cells.

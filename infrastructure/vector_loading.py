@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from core import codes
 from core.errors import TaskFailed
-from core.ports.vectors import Chunk, Dropped, GeometryRules, Loaded, TableName
+from core.models.tables import Chunk, Dropped, GeometryRules, Loaded, TableName
 from infrastructure.copy_encoding import GEOMETRY, CopySource, FileShape
 from infrastructure.database import Connection
 from infrastructure.sql import load

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from core import codes
 from core.errors import Conflict, NotFound
-from core.ports.vectors import Dependent, DependentKind, TableName
+from core.models.tables import Dependent, DependentKind, TableName
 from infrastructure.database import Connection
 from infrastructure.sql import load
 

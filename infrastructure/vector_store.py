@@ -9,7 +9,7 @@ from psycopg import sql
 
 from core import codes
 from core.errors import Conflict, TaskFailed
-from core.ports.vectors import (
+from core.models.tables import (
     Chunk,
     Dependent,
     Extent,

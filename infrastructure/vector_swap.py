@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from core import codes
 from core.errors import Conflict
-from core.ports.vectors import TableName
+from core.models.tables import TableName
 from infrastructure.database import Connection
 from infrastructure.sql import load
 from infrastructure.vector_relations import find, first_line, identifier, missing, move

@@ -3,9 +3,9 @@
 from core import codes
 from core.errors import Conflict, NotFound
 from core.handler import TaskContext, task_handler
+from core.models.tables import TableName
 from core.models.unpublished import RemovedBlob, UnpublishedJob
 from core.ports.blobs import WriteOptions
-from core.ports.vectors import TableName
 from core.publishing import parse_location
 from services.unpublishing.models import Model
 

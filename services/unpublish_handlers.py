@@ -13,9 +13,9 @@ from core import codes
 from core.errors import Conflict, NotFound, TaskFailed
 from core.handler import TaskContext, task_handler
 from core.json import JsonObject, dumps, rfc3339
+from core.models.tables import TableName
 from core.models.unpublished import Claimed, Removal
 from core.ports.blobs import BlobRef, WriteOptions
-from core.ports.vectors import TableName
 from core.publishing import parse_location
 from services.unpublishing.assets import NamedTable
 from services.unpublishing.inventory import Findings, describe_table, inspect_items, inspect_tables

@@ -18,7 +18,7 @@ from core.models.janitor import (
     SweepState,
     SweepTotals,
 )
-from core.ports.engine import ArtifactRecord
+from core.ports.effects import ArtifactRecord
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
-from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
+from core.ports.engine import FenceLost
 from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome, TaskStatus
@@ -63,7 +64,7 @@ class InMemoryEffectTransaction:
 
 
 class InMemoryEffects:
-    """`core.ports.engine.Effects` on an `EngineState` and an `InMemoryCatalogue`.
+    """`core.ports.effects.Effects` on an `EngineState` and an `InMemoryCatalogue`.
 
     Args:
         state: The tables.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from core.models.claims import Ended, FollowUp
 from core.models.janitor import Mended, Retried, SilentTask, Suspect
-from core.ports.engine import ArtifactRecord
+from core.ports.effects import ArtifactRecord
 from core.ports.janitor import Range, Suspicion
 from core.states import ENDED_STAGE, StageStatus
 from infrastructure.memory.counting import agrees, tallied

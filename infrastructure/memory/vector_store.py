@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from core import codes
 from core.errors import Conflict, NotFound, TaskFailed
 from core.json import JsonObject
-from core.ports.vectors import (
+from core.models.tables import (
     Chunk,
     Dependent,
     Extent,

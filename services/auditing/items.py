@@ -6,8 +6,8 @@ from core.checksums import multihash
 from core.errors import NotFound
 from core.handler import TaskContext
 from core.json import JsonObject
+from core.models.tables import TableName
 from core.ports.blobs import BlobProperties, BlobRef
-from core.ports.vectors import TableName
 from core.stac_extents import grow_extent, items_extent
 from services.auditing.models import Finding
 

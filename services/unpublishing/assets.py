@@ -9,8 +9,8 @@ from pathlib import Path
 from core.errors import TerraneError
 from core.handler import TaskContext
 from core.json import JsonObject
+from core.models.tables import TableName
 from core.ports.blobs import BlobRef
-from core.ports.vectors import TableName
 from services.unpublishing.models import KeptEntry
 
 _TABLE = "postgis://"

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from core.handler import TaskContext
 from core.json import JsonObject
+from core.models.tables import TableName
 from core.models.unpublished import Removal, RemovedBlob, RemovedTable, Withdrawal, audit_id
-from core.ports.engine import EffectTransaction
-from core.ports.vectors import TableName
+from core.ports.effects import EffectTransaction
 from core.publishing import parse_location
 from services.unpublishing.models import AuditEntry, Inventory, ItemEntry
 from services.unpublishing.trash import blob_in_trash, table_in_trash

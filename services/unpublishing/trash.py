@@ -2,8 +2,8 @@
 
 import hashlib
 
+from core.models.tables import TableName
 from core.ports.blobs import BlobRef
-from core.ports.vectors import TableName
 
 #: Below it in each silver container lies what was taken back; the catalogue never names it.
 PREFIX = "trash"

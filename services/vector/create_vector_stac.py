@@ -9,9 +9,9 @@ from core import codes
 from core.errors import TaskFailed
 from core.handler import TaskContext, task_handler
 from core.json import JsonObject
+from core.models.tables import Indexes, TableName
 from core.ports.blobs import BlobRef
-from core.ports.engine import EffectTransaction
-from core.ports.vectors import Indexes, TableName
+from core.ports.effects import EffectTransaction
 from services.findings import Finding
 from services.stac.collections import vector_collection
 from services.stac.vector_items import build_vector_item

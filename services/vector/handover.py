@@ -4,8 +4,8 @@ from itertools import groupby
 
 from pydantic import AwareDatetime, BaseModel
 
+from core.models.tables import GeometryRules
 from core.ports.blobs import BlobRef
-from core.ports.vectors import GeometryRules
 from core.vector_options import GeometryOptions
 from services.vector.models import ChunkFile, Dropped, PreparedVector
 

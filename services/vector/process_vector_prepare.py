@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from core import codes
 from core.errors import TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
+from core.models.tables import NewTable, TableColumn, TableName
 from core.ports.blobs import BlobRef, PreconditionFailed
-from core.ports.vectors import NewTable, TableColumn, TableName
 from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.vector.chunk_uploads import CHUNK_PREFIX, ChunkUploads
 from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN

@@ -6,9 +6,9 @@ from functools import partial
 from pydantic import BaseModel
 
 from core.handler import TaskContext, task_handler
-from core.ports import vectors
+from core.models import tables
+from core.models.tables import Chunk, GeometryRules, TableName
 from core.ports.blobs import BlobRef
-from core.ports.vectors import Chunk, GeometryRules, TableName
 from services.vector.codes import GEOMETRY_EMPTY, GEOMETRY_UNUSABLE
 from services.vector.handover import LoadedChunk
 from services.vector.models import Dropped
@@ -61,7 +61,7 @@ def process_vector_upload(p: ProcessVectorUpload, context: TaskContext) -> Loade
     return result
 
 
-def _dropped(one: vectors.Dropped) -> Dropped:
+def _dropped(one: tables.Dropped) -> Dropped:
     return Dropped(
         code=_CODES[one.reason].code,
         message=f"{one.count} rows: {one.message}",

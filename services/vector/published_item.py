@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from core.handler import TaskContext
 from core.json import JsonObject
-from core.ports.vectors import TableDescription, TableName
+from core.models.tables import TableDescription, TableName
 from services.stac.models import (
     Acquisition,
     FileInfo,

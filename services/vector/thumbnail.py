@@ -6,8 +6,8 @@ from pathlib import Path
 
 from core.checksums import multihash
 from core.handler import TaskContext
+from core.models.tables import TableName
 from core.ports.blobs import BlobRef, WriteOptions
-from core.ports.vectors import TableName
 from services.stac.models import FileInfo
 from services.vector.models import Bounds
 from services.vector.published_item import Place

@@ -7,7 +7,8 @@ import pytest
 
 from core.declaration import Location
 from core.models.claims import ClaimedTask
-from core.ports.engine import Artifact, ArtifactRecord, FenceLost, WriteIntent
+from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
+from core.ports.engine import FenceLost
 from core.states import JobStatus, Outcome
 from tests.factories.engine import LEASE, TWO_STAGES, EngineStore, id_of, keys
 from tests.factories.stac import collection, item

@@ -8,7 +8,7 @@ import pytest
 
 from core.declaration import PrefixTemplate
 from core.ports.blobs import BlobRef, WriteOptions
-from core.ports.engine import Artifact
+from core.ports.effects import Artifact
 from core.states import JobStatus, Outcome, StageStatus, TaskStatus
 from tests.factories.clock import ManualClock
 from tests.factories.engine import FAULT, TWO_STAGES, EngineStore, id_of, keys

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.ports.blobs import BlobRef, WriteOptions
-from core.ports.engine import Artifact, TaskFilter
+from core.ports.effects import Artifact
+from core.ports.engine import TaskFilter
 from core.ports.janitor import RunFilter
 from core.publishing import parse_location
 from core.states import JobStatus, Outcome

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.ports.engine import Artifact, FenceLost
-from core.ports.vectors import TableName
+from core.models.tables import TableName
+from core.ports.effects import Artifact
+from core.ports.engine import FenceLost
 from core.states import Outcome, TaskStatus
 from tests.factories.engine import EngineStore
 from tests.factories.vectors import PLACES, STAGED, place_chunk

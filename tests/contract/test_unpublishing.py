@@ -10,7 +10,7 @@ from core.declaration import Location
 from core.errors import Conflict
 from core.models.claims import ClaimedTask
 from core.models.unpublished import Claimed, Removal, UnpublishedJob, Withdrawal, audit_id
-from core.ports.engine import Artifact
+from core.ports.effects import Artifact
 from core.ports.unpublishing import UnpublishedFilter
 from tests.factories.engine import EngineStore, id_of
 

@@ -7,7 +7,7 @@ import pytest
 
 from core import codes
 from core.errors import Conflict, NotFound, TaskFailed
-from core.ports.vectors import Indexes, TableName
+from core.models.tables import Indexes, TableName
 from tests.factories.vectors import (
     PLACES,
     STAGED,

@@ -23,7 +23,8 @@ from core.models.claims import (
 from core.models.records import JobRecord, TaskRecord, ViolationRecord
 from core.models.submissions import NewJob, SubmitAnswer
 from core.ports.catalogue import CatalogueReader
-from core.ports.engine import Effects, JobRepository, PlannedTask, TaskRepository
+from core.ports.effects import Effects
+from core.ports.engine import JobRepository, PlannedTask, TaskRepository
 from core.ports.janitor import Mending, SweepRuns
 from core.ports.unpublishing import Unpublishing
 from core.states import Outcome

@@ -10,17 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from core.ports.vectors import (
-    Chunk,
-    GeometryRules,
-    Indexes,
-    Loaded,
-    NewTable,
-    TableColumn,
-    TableName,
-    VectorStore,
-    VectorTransaction,
-)
+from core.models.tables import Chunk, GeometryRules, Indexes, Loaded, NewTable, TableColumn, TableName
+from core.ports.vectors import VectorStore, VectorTransaction
 from infrastructure.database import Database
 from infrastructure.memory.vector_store import InMemoryVectorStore
 from infrastructure.vector_store import PostgisVectorStore

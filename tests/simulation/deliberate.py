@@ -26,7 +26,8 @@ from core.models.claims import (
     TaskEnd,
 )
 from core.orphans import OrphanDetector
-from core.ports.engine import ArtifactRecord, PlannedTask
+from core.ports.effects import ArtifactRecord
+from core.ports.engine import PlannedTask
 from core.publishing import BlobPublisher, parse_location
 from core.states import FINAL_OUTCOMES, JobStatus, Outcome, TaskStatus
 from core.sweeps import Step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core import codes
 from core.errors import TransientError
 from core.models.claims import ClaimedTask
-from core.ports.engine import EffectTransaction
+from core.ports.effects import EffectTransaction
 from tests.simulation.scheduler import SECOND
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class StorePort:
 
 
 class EffectsPort(StorePort):
-    """`core.ports.engine.Effects` as one process reaches them."""
+    """`core.ports.effects.Effects` as one process reaches them."""
 
     @contextmanager
     def transaction(self, task: ClaimedTask) -> Iterator[EffectTransaction]:

@@ -10,7 +10,8 @@ from core.errors import IllegalTransition
 from core.json import JsonObject
 from core.models.claims import Beat, BeatAnswer, ClaimedTask, ClaimRequest, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
-from core.ports.engine import EffectTransaction, FenceLost, JobStopping, PlannedTask
+from core.ports.effects import EffectTransaction
+from core.ports.engine import FenceLost, JobStopping, PlannedTask
 from core.states import TaskStatus
 from infrastructure.memory.rows import TaskRow
 from tests.simulation.process import EPOCH
@@ -208,7 +209,7 @@ class CountingTransaction:
 
 
 class WatchedEffects(Watched):
-    """`core.ports.engine.Effects` with the law that nothing is written without the fence."""
+    """`core.ports.effects.Effects` with the law that nothing is written without the fence."""
 
     def __init__(self, world: "World", store: Any) -> None:
         super().__init__(world, "effects", store)

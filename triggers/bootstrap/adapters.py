@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from config.defaults import STACDefaults, StorageDefaults
 from config.settings import Settings
-from core.ports.engine import Effects, JobRepository, TaskRepository
+from core.ports.effects import Effects
+from core.ports.engine import JobRepository, TaskRepository
 from core.ports.isolation import IsolationKind
 from core.ports.janitor import Mending, ScratchTables, SweepRuns
 from core.ports.unpublishing import Unpublishing

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from core.ports.vectors import TableName
+from core.models.tables import TableName
 from tests.factories.engine import TWO_STAGES, EngineStore
 
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from core.ports.engine import Artifact
+from core.ports.effects import Artifact
 from infrastructure.database import Database
 from infrastructure.scratch_tables import PostgresScratchTables
 from tests.factories.engine import EngineStore, id_of

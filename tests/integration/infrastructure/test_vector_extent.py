@@ -7,7 +7,7 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from core.ports.vectors import Extent, NewTable
+from core.models.tables import Extent, NewTable
 from infrastructure.database import Database
 from infrastructure.vector_extent import narrowest
 from tests.factories.vectors import STAGED, Vectors, postgis_vectors, write_chunk

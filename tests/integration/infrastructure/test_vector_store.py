@@ -17,7 +17,7 @@ from psycopg.rows import DictRow
 from config.settings import DatabaseSettings
 from core import codes
 from core.errors import Conflict, TaskFailed, TransientError
-from core.ports.vectors import GeometryRules, Indexes, NewTable, TableColumn, TableName
+from core.models.tables import GeometryRules, Indexes, NewTable, TableColumn, TableName
 from infrastructure.database import Database
 from infrastructure.vector_store import PostgisVectorTransaction
 from tests.factories.vectors import (

@@ -13,7 +13,7 @@ from core.errors import Stopped
 from core.handler import TaskContext, task_handler
 from core.models.claims import ClaimedTask, ClaimRequest
 from core.ports.blobs import BlobRef, WriteOptions
-from core.ports.engine import Artifact
+from core.ports.effects import Artifact
 from core.states import JobStatus
 from core.submission import SubmitRequest
 from infrastructure.clock import SystemClock

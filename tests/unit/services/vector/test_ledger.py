@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.errors import TaskFailed
-from core.ports.vectors import GeometryRules
+from core.models.tables import GeometryRules
 from core.vector_options import GeometryOptions, Quantize
 from services.vector.codes import GEOMETRY_EMPTY, ROWS_LOST
 from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
