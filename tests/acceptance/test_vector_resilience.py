@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.vector_jobs import checksum, points, publish, rows_of, submit
+from tests.acceptance.vector_jobs import checksum, points, publish, rows_of, submit, wait_until_clean
 from tests.fixtures.processes import wait_until
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def test_workers_killed_at_any_moment_leave_the_same_tables(
         worker.kill()
 
     ended = [terrane.ended(job_id) for job_id in jobs]
+    for job_id in jobs:
+        # A blow may meet the clean-up as well; until it is over the job cannot be run again.
+        wait_until_clean(terrane, job_id)
 
     assert [job["status"] for job in ended] == ["completed"] * len(TABLES), [job["error"] for job in ended]
     assert {checksum(terrane, table) for table in TABLES} == {reference}

@@ -64,9 +64,14 @@ def item_of(terrane: RunningSystem, result: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
+def wait_until_clean(terrane: RunningSystem, job_id: str) -> None:
+    """Wait until a job that has ended has been cleaned up after, and may be run again."""
+    wait_until(lambda: terrane.request("GET", f"/api/jobs/{job_id}").body["cleanup"] != "pending", 60)
+
+
 def assert_nothing_is_left(terrane: RunningSystem, job_id: str) -> None:
     """Hold the whole system to have forgotten all but the record of a job."""
-    wait_until(lambda: terrane.request("GET", f"/api/jobs/{job_id}").body["cleanup"] != "pending", 60)
+    wait_until_clean(terrane, job_id)
     with terrane.blobs as service:
         written = [
             blob.name
