@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Final
 
-import orjson
 import psycopg
 import shapely
 from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from core.json import JsonObject
+from core.json import JsonObject, dumps
 from infrastructure.database import Connection
 from infrastructure.sql import load
 
@@ -90,7 +89,7 @@ class CountryFinder:
         The primary one has the largest part of the item. A table that is not there, or cannot be
         asked, is no reason to publish nothing: then the items stay as they are.
         """
-        outlines = [orjson.dumps(item["geometry"]).decode() for item in items]
+        outlines = [dumps(item["geometry"]) for item in items]
         try:
             with connection.transaction():
                 found = self._find(connection, outlines)

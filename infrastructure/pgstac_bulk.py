@@ -7,7 +7,6 @@ loader has connections and transactions of its own, and an item has to come with
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from psycopg.rows import DictRow
 from pypgstac.hydration import dehydrate
 
@@ -47,7 +46,7 @@ def upsert_in_bulk(connection: Connection, items: Sequence[JsonObject]) -> bool:
 def _rows(items: Any, bases: Mapping[str, DictRow]) -> Iterator[tuple[str, ...]]:
     for item in items:
         # Most items have none, and to look for the word is far cheaper than to walk through them.
-        full = _without_nulls(item) if "null" in _json(item) else item
+        full = _without_nulls(item) if "null" in dumps(item) else item
         base = bases[item["collection"]]
         content = dehydrate(base["base_item"], full)
         for column in (*_COLUMNS, "pgstac:base_item"):
@@ -55,15 +54,7 @@ def _rows(items: Any, bases: Mapping[str, DictRow]) -> Iterator[tuple[str, ...]]
         if base["base_item_id"] is not None:
             content["pgstac:base_item"] = base["base_item_id"]
         starts, ends = _times(full["properties"])
-        yield item["id"], item["collection"], starts, ends, _json(item["geometry"]), _json(content)
-
-
-def _json(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        # A whole number beyond 64 bits, or a value that is none of JSON's own.
-        return dumps(value)
+        yield item["id"], item["collection"], starts, ends, dumps(item["geometry"]), dumps(content)
 
 
 def _times(properties: JsonObject) -> tuple[str, str]:
