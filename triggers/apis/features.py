@@ -124,15 +124,22 @@ def readable_query(request: Request) -> None:
         HTTPException: The reason, as 400.
     """
     query = request.query_params
+    if "filter" in query and query.get("filter-lang", "cql2-text") == "cql2-text":
+        _check_filter(query["filter"])
     try:
-        if "filter" in query and query.get("filter-lang", "cql2-text") == "cql2-text":
-            Expr(query["filter"])
         for number in query["bbox"].split(",") if "bbox" in query else ():
             float(number)
         for moment in query.get("datetime", "").split("/"):
             if moment not in {"", ".."}:
                 parse_rfc3339(moment)
-    except Exception as error:  # the filter's parser raises nothing narrower
+    except ValueError as error:
+        raise HTTPException(400, f"The query cannot be read: {error}") from error
+
+
+def _check_filter(text: str) -> None:
+    try:
+        Expr(text)
+    except Exception as error:  # its parser raises nothing narrower
         raise HTTPException(400, f"The query cannot be read: {error}") from error
 
 
