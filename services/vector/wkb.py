@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
@@ -16,6 +17,9 @@ _EWKB_M: Final = 0x40000000
 _EWKB_SRID: Final = 0x20000000
 _HEADER_NBYTES: Final = 5
 _MULTI_HEADER_NBYTES: Final = 9
+_EMPTY_NBYTES: Final = 9
+# Where the exponent of a point's first coordinate is.
+_POINT_EXPONENT: Final = np.array([11, 12])
 
 #: Base types of the simple features standard, by their number in WKB.
 NAMES: Final = {
@@ -37,6 +41,7 @@ NAMES: Final = {
     16: "TIN",
     17: "Triangle",
 }
+_NUMBERS: Final = {name: number for number, name in NAMES.items()}
 #: The last type that the fast path takes.
 LAST_SIMPLE: Final = 7
 _LAST_SINGLE: Final = 3
@@ -162,8 +167,9 @@ def _common_type(bases: set[int]) -> str:
 def conform(wkb: pa.BinaryArray, geometry_type: str) -> pa.BinaryArray:
     """Return simple geometries so that a column of `geometry_type` takes them.
 
-    Single geometries become multi where the type is; where it has Z, geometries without get 0.
-    Rows that fit already are passed on as they are, so that calling it costs little.
+    Single geometries become multi where the type is; where it has Z, geometries without get 0; what has
+    no point becomes the type's own empty geometry, as it does in PostGIS. Rows that fit already are
+    passed on as they are, so that calling it costs little.
 
     Args:
         wkb: Little-endian ISO WKB of the fast path, or null.
@@ -175,12 +181,42 @@ def conform(wkb: pa.BinaryArray, geometry_type: str) -> pa.BinaryArray:
     if geometry_type.endswith("M"):
         raise ValueError(f"simple geometries do not go into {geometry_type}")
     found = headers(wkb)
+    is_empty = _is_empty(wkb, found)
+    if is_empty.any():
+        wkb = _with_own_empties(wkb, found, is_empty, geometry_type)
+        found = headers(wkb)
     is_multi = geometry_type.startswith("Multi")
     if geometry_type.endswith("Z") and bool(np.any((found.base > 0) & ~found.has_z)):
         wkb = _with_z(wkb)
         found = headers(wkb)
     single = (found.base >= 1) & (found.base <= _LAST_SINGLE) & is_multi
     return _promoted(wkb, found, single) if bool(np.any(single)) else wkb
+
+
+def _is_empty(wkb: pa.BinaryArray, found: Headers) -> NDArray[np.bool_]:
+    """Tell which geometries have no point: no part, or for a point no numbers."""
+    offsets, data = buffers(wkb)
+    empty: NDArray[np.bool_] = (found.base > 1) & (np.diff(offsets) == _EMPTY_NBYTES)
+    points = np.flatnonzero(found.base == 1)
+    # Only what is no number has all bits of its exponent set.
+    ends = data[offsets[:-1][points, None] + _POINT_EXPONENT]
+    empty[points] = ((ends[:, 1] & 0x7F) == 0x7F) & (ends[:, 0] >= 0xF0)
+    return empty
+
+
+def _with_own_empties(
+    wkb: pa.BinaryArray, found: Headers, is_empty: NDArray[np.bool_], geometry_type: str
+) -> pa.BinaryArray:
+    """Put the empty geometry of the column's type, or of the row's where it takes any, in the place of each."""
+    has_z = geometry_type.endswith("Z")
+    own = _NUMBERS.get(geometry_type.removesuffix("Z"))
+    for base in np.unique(found.base[is_empty]).tolist():
+        kind = own or base
+        body = np.full(2 + has_z, np.nan).tobytes() if kind == 1 else bytes(4)
+        empty = b"\x01" + (kind + 1000 * has_z).to_bytes(4, "little") + body
+        rows = pa.array(is_empty & (found.base == base))
+        wkb = pc.if_else(rows, pa.scalar(empty, pa.binary()), wkb)
+    return wkb
 
 
 def _promoted(wkb: pa.BinaryArray, found: Headers, single: NDArray[np.bool_]) -> pa.BinaryArray:

@@ -102,6 +102,39 @@ def test_heights_are_added_where_some_rows_have_them() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "typmod", "fitted"),
+    [
+        ("POLYGON EMPTY", "MultiPolygon", "MULTIPOLYGON EMPTY"),
+        ("MULTIPOLYGON EMPTY", "MultiPolygon", "MULTIPOLYGON EMPTY"),
+        ("POINT EMPTY", "MultiPoint", "MULTIPOINT EMPTY"),
+        ("POINT EMPTY", "Point", "POINT EMPTY"),
+        ("LINESTRING EMPTY", "Geometry", "LINESTRING EMPTY"),
+    ],
+)
+def test_what_has_no_point_becomes_the_empty_geometry_of_the_type(
+    text: str, typmod: str, fitted: str
+) -> None:
+    points = conform(iso("POINT (1 2)", None, text), typmod) if typmod.endswith("Point") else None
+    [alone] = conform(iso(text), typmod).to_pylist()
+
+    assert shapely.to_wkt(shapely.from_wkb(alone)) == fitted
+    assert points is None or points[2].as_py() == alone
+
+
+@pytest.mark.parametrize(
+    ("text", "typmod", "header"),
+    [
+        ("POLYGON EMPTY", "MultiPolygonZ", "01ee03000000000000"),
+        ("MULTIPOLYGON EMPTY", "MultiPolygonZ", "01ee03000000000000"),
+        ("GEOMETRYCOLLECTION EMPTY", "GeometryZ", "01ef03000000000000"),
+        ("POINT EMPTY", "PointZ", "01e9030000" + "000000000000f87f" * 3),
+    ],
+)
+def test_what_has_no_point_has_heights_where_the_table_has(text: str, typmod: str, header: str) -> None:
+    assert conform(iso(text), typmod).to_pylist() == [bytes.fromhex(header)]
+
+
 def test_measures_are_left_to_the_sql_path() -> None:
     with pytest.raises(ValueError, match="PointM"):
         conform(iso("POINT (1 2)"), "PointM")
