@@ -1,6 +1,5 @@
 """Chunks of rows on their way into a table: DELETE and binary COPY, by way of PostGIS where it must help."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,12 +15,9 @@ from core.errors import TaskFailed
 from core.models.tables import Chunk, Dropped, GeometryRules, Loaded, TableName
 from infrastructure.copy_encoding import GEOMETRY, CopySource, FileShape
 from infrastructure.database import Connection
-from infrastructure.sql import load
-from infrastructure.vector_relations import find, first_line, identifier, missing, type_name
+from infrastructure.vector_relations import column_types, first_line, geometry_type, identifier, type_name
 
-_QUERIES = load("vectors")
 _FEATURE_ID = "source_fid"
-_GEOMETRY_TYPE = re.compile(r"geometry\((?P<type>\w+),(?P<srid>\d+)\)")
 _RAW: Final = TableName("pg_temp", "terrane_raw")
 # What the server says of a value that it cannot take.
 _REFUSED = (
@@ -89,7 +85,8 @@ class ChunkLoader:
                 codes.TABLE_CHUNK_DIFFERS,
                 f"{chunk.path.name} has {shape.rows} rows where {chunk.rows} were prepared.",
             )
-        types = {name: kind for name, kind in self._types().items() if name not in ("id", GEOMETRY)}
+        there = column_types(self._connection, self._table)
+        types = {name: kind for name, kind in there.items() if name not in ("id", GEOMETRY)}
         replaced = self._delete(chunk)
         with self._refused(chunk):
             if chunk.rules is None and not shape.as_text:
@@ -137,18 +134,9 @@ class ChunkLoader:
                     copy.write(message)
             return cursor.rowcount
 
-    def _types(self) -> dict[str, str]:
-        there = find(self._connection, self._table)
-        if there is None:
-            raise missing(self._table)
-        rows = self._connection.execute(_QUERIES["columns"], {"oid": there["oid"]}).fetchall()
-        return {row["name"]: row["type"] for row in rows}
-
     def _as_they_are(self) -> GeometryRules:
-        found = _GEOMETRY_TYPE.fullmatch(self._types()[GEOMETRY])
-        assert found is not None  # noqa: S101 - the column is made with a modifier
-        srid = int(found["srid"])
-        return GeometryRules(srid, None, srid, found["type"], keep_empty=True)
+        kind, srid = geometry_type(column_types(self._connection, self._table))
+        return GeometryRules(srid, None, srid, kind, keep_empty=True)
 
     @contextmanager
     def _refused(self, chunk: Chunk) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -17,6 +17,7 @@ from infrastructure.sql import load
 
 _QUERIES = load("vectors")
 _DEPENDENT_KINDS: dict[str, DependentKind] = {"v": "view", "m": "materialized view"}
+_GEOMETRY_TYPE = re.compile(r"geometry\((?P<type>\w+),(?P<srid>\d+)\)")
 _TYPE = re.compile(r"[A-Za-z]+( [a-z]+){0,3}(\([0-9]+(,[0-9]+)?\))?(\[\])?")
 
 
@@ -40,6 +41,26 @@ def find(connection: Connection, table: TableName) -> DictRow | None:
     """Return a relation of any kind: oid, relkind, owned, comment, nbytes, rows as last estimated."""
     parameters = {"schema": table.schema, "name": table.name}
     return connection.execute(_QUERIES["relation"], parameters).fetchone()
+
+
+def column_types(connection: Connection, table: TableName) -> dict[str, str]:
+    """Return the types of a table's columns by name, in order.
+
+    Raises:
+        NotFound: There is none.
+    """
+    there = find(connection, table)
+    if there is None:
+        raise missing(table)
+    rows = connection.execute(_QUERIES["columns"], {"oid": there["oid"]}).fetchall()
+    return {row["name"]: row["type"] for row in rows}
+
+
+def geometry_type(types: Mapping[str, str]) -> tuple[str, int]:
+    """Return the modifiers of the column ``geom``: a type such as ``MultiPolygonZ``, and the SRID."""
+    found = _GEOMETRY_TYPE.fullmatch(types["geom"])
+    assert found is not None  # noqa: S101 - the column is made with modifiers
+    return found["type"], int(found["srid"])
 
 
 def dependents(connection: Connection, table: TableName) -> Sequence[Dependent]:

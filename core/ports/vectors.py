@@ -70,6 +70,14 @@ class VectorTransaction(Protocol):
         """Create an empty table, in the place of one of this name."""
         ...
 
+    def revise(self, table: TableName, definition: NewTable) -> None:
+        """Let a table that is being loaded be as `definition` says, as far as only the last row tells.
+
+        That is a geometry type that takes more, which the rows that are there get, and the first
+        free id. A table that is so already stays as it is.
+        """
+        ...
+
     def load(self, table: TableName, chunk: Chunk) -> Loaded:
         """Put the rows of a chunk in a table, in the place of those of an earlier run.
 

@@ -153,6 +153,15 @@ class InMemoryVectorTransaction:
         self.drop(table)
         self._do(lambda state: state.tables.update({table: MemoryTable(definition)}))
 
+    def revise(self, table: TableName, definition: NewTable) -> None:
+        """Change what the table says of itself; geometries stay the WKB that came."""
+        revised = replace(
+            self._state.table(table).definition,
+            geometry_type=definition.geometry_type,
+            first_free_id=definition.first_free_id,
+        )
+        self._do(lambda state: _revise(state, table, revised))
+
     def load(self, table: TableName, chunk: Chunk) -> Loaded:
         """Put the rows of a chunk in a table."""
         found = pq.read_table(chunk.path).to_pylist()
@@ -221,6 +230,10 @@ class InMemoryVectorTransaction:
     def _do(self, change: Callable[[_State], object]) -> None:
         change(self._state)
         self._changes.append(change)
+
+
+def _revise(state: _State, table: TableName, definition: NewTable) -> None:
+    state.tables[table] = replace(state.table(table), definition=definition)
 
 
 def _add(state: _State, table: TableName, rows: Mapping[int, JsonObject]) -> None:

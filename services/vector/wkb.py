@@ -180,11 +180,13 @@ def conform(wkb: pa.BinaryArray, geometry_type: str) -> pa.BinaryArray:
     """
     if geometry_type.endswith("M"):
         raise ValueError(f"simple geometries do not go into {geometry_type}")
-    found = headers(wkb)
-    is_empty = _is_empty(wkb, found)
-    if is_empty.any():
-        wkb = _with_own_empties(wkb, found, is_empty, geometry_type)
-        found = headers(wkb)
+    came = headers(wkb)
+    is_empty = _is_empty(wkb, came)
+    fitted = _widened(wkb, came, geometry_type)
+    return _with_own_empties(fitted, came, is_empty, geometry_type) if is_empty.any() else fitted
+
+
+def _widened(wkb: pa.BinaryArray, found: Headers, geometry_type: str) -> pa.BinaryArray:
     is_multi = geometry_type.startswith("Multi")
     if geometry_type.endswith("Z") and bool(np.any((found.base > 0) & ~found.has_z)):
         wkb = _with_z(wkb)

@@ -67,6 +67,25 @@ def test_a_table_that_is_created_again_is_empty(vectors: Vectors, tmp_path: Path
     assert vectors.reader.count_rows(STAGED) == 0
 
 
+def test_what_only_the_last_row_tells_is_told_late(vectors: Vectors, tmp_path: Path) -> None:
+    vectors.create()
+    vectors.load(place_chunk(tmp_path))
+
+    for _ in range(2):
+        with vectors.transaction() as tables:
+            tables.revise(STAGED, replace(PLACES, geometry_type="MultiPoint", first_free_id=50))
+
+    found = vectors.reader.describe(STAGED)
+    assert found is not None
+    assert [(column.name, column.type) for column in found.columns] == [
+        ("id", "bigint"),
+        ("geom", "geometry(MultiPoint,4326)"),
+        ("name", "text"),
+        ("people", "bigint"),
+    ]
+    assert vectors.reader.count_rows(STAGED) == 3
+
+
 def test_nothing_of_a_transaction_that_fails_stays(vectors: Vectors, tmp_path: Path) -> None:
     vectors.create()
     vectors.load(place_chunk(tmp_path))

@@ -4,7 +4,9 @@ import decimal
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from core.errors import Conflict, TaskFailed, TransientError
 from core.models.tables import GeometryRules, Indexes, NewTable, TableColumn, TableName
 from infrastructure.database import Database
 from infrastructure.vector_store import PostgisVectorTransaction
+from services.vector.wkb import conform
 from tests.factories.vectors import (
     STAGED,
     TARGET,
@@ -125,6 +128,49 @@ def test_ids_are_those_of_the_source_order_and_go_on_after_it(
     found = database.fetch_all("SELECT id, name FROM geo.places ORDER BY id")
     assert row == {"id": 4}
     assert [(row["id"], row["name"]) for row in found] == [(1, "Rome"), (2, "Oslo"), (3, None), (4, "Bern")]
+
+
+SQUARE, LINE = "POLYGON ((0 0, 1 0, 1 1, 0 0))", "LINESTRING (0 0, 1 1)"
+
+
+@pytest.mark.parametrize(
+    ("texts", "first", "last"),
+    [
+        ((SQUARE, "POLYGON EMPTY", None), "Polygon", "MultiPolygon"),
+        ((SQUARE, "POLYGON EMPTY", None), "Polygon", "PolygonZ"),
+        ((SQUARE, "POLYGON EMPTY", None), "Polygon", "MultiPolygonZ"),
+        (
+            (SQUARE, f"MULTI{SQUARE}".replace("((", "(((").replace("))", ")))")),
+            "MultiPolygon",
+            "MultiPolygonZ",
+        ),
+        ((SQUARE, "POLYGON EMPTY"), "Polygon", "Geometry"),
+        ((SQUARE, LINE, "POINT (1 2)", "POINT EMPTY"), "Geometry", "GeometryZ"),
+        ((LINE, "LINESTRING EMPTY"), "LineString", "MultiLineStringM"),
+        (("POINT Z (1 2 3)",), "PointZ", "PointZM"),
+        ((SQUARE, LINE), "Geometry", "GeometryZM"),
+    ],
+)
+def test_rows_that_were_there_before_the_type_was_known_are_like_those_that_came_after(
+    vectors: Vectors, database: Database, tmp_path: Path, texts: tuple[str | None, ...], first: str, last: str
+) -> None:
+    shapes = [None if text is None else shapely.from_wkt(text) for text in texts]
+    chunk = write_chunk(tmp_path / "c.parquet", shapes)
+    vectors.create(definition=NewTable([], first, 4326))
+    vectors.load(replace(chunk, conform=partial(conform, geometry_type=first)))
+
+    with vectors.transaction() as tables:
+        tables.revise(STAGED, NewTable([], last, 4326, first_free_id=50))
+
+    again = replace(chunk, first_id=11)
+    if last.endswith("M"):
+        again = replace(again, rules=GeometryRules(4326, None, 4326, last, keep_empty=True))
+    vectors.load(replace(again, conform=partial(conform, geometry_type=last)))
+    rows = database.fetch_all("SELECT geom::bytea, ST_AsText(geom) FROM vector_staging.load_1 ORDER BY id")
+    assert rows[: len(texts)] == rows[len(texts) :]
+    described = vectors.reader.describe(STAGED)
+    assert described is not None
+    assert described.columns[1].type == f"geometry({last},4326)"
 
 
 def test_a_geometry_of_another_type_is_refused_with_its_row(vectors: Vectors, tmp_path: Path) -> None:
