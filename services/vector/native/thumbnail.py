@@ -25,6 +25,8 @@ Array = npt.NDArray[Any]
 _OVERSAMPLING: Final = 3
 _MARGIN: Final = 0.03
 _BATCH: Final = 5_000
+# Points of edges that are looked at together.
+_STEPS: Final = 1_000_000
 _FILL: Final = np.array([142, 184, 214], np.float64)
 _INK: Final = np.array([24, 74, 116], np.float64)
 _FILL_ALPHA, _INK_ALPHA = 0.85, 1.0
@@ -95,18 +97,18 @@ class Canvas:
         # Rows whose middle lies between both ends.
         first = np.clip(np.ceil(top[:, 1] - 0.5), 0, self.height).astype(np.int64)
         last = np.clip(np.ceil(bottom[:, 1] - 0.5), 0, self.height).astype(np.int64)
-        edge, row = _ranges(first, last)
-        share = (row + 0.5 - top[edge, 1]) / (bottom[edge, 1] - top[edge, 1])
-        x = top[edge, 0] + share * (bottom[edge, 0] - top[edge, 0])
-        column = np.clip(np.ceil(x - 0.5), 0, self.width).astype(np.int64)
-        np.add.at(self._winding, (row, column), np.where(up[edge], 1, -1))
+        for edge, row in _ranges(first, last):
+            share = (row + 0.5 - top[edge, 1]) / (bottom[edge, 1] - top[edge, 1])
+            x = top[edge, 0] + share * (bottom[edge, 0] - top[edge, 0])
+            column = np.clip(np.ceil(x - 0.5), 0, self.width).astype(np.int64)
+            np.add.at(self._winding, (row, column), np.where(up[edge], 1, -1))
 
     def _stroke(self, lines: Array) -> None:
         start, end = self._segments(lines)
         steps = np.ceil(np.abs(end - start).max(axis=1, initial=0)).astype(np.int64) + 1
-        segment, step = _ranges(np.zeros_like(steps), steps + 1)
-        share = (step / steps[segment])[:, None]
-        self._mark(self._lines, start[segment] + share * (end[segment] - start[segment]))
+        for segment, step in _ranges(np.zeros_like(steps), steps + 1):
+            share = (step / steps[segment])[:, None]
+            self._mark(self._lines, start[segment] + share * (end[segment] - start[segment]))
 
     def _dot(self, points: Array) -> None:
         self._mark(self._points, self._pixels(shapely.get_coordinates(points)))
@@ -173,12 +175,17 @@ def _moved_east(geometries: Array, west: float) -> Array:
     return np.asarray(shapely.transform(geometries, move))
 
 
-def _ranges(first: Array, last: Array) -> tuple[Array, Array]:
-    """Return every number from `first` up to `last`, and to which pair it belongs."""
+def _ranges(first: Array, last: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield every number from `first` up to `last`, and to which pair it belongs, some pairs at a time."""
     counts = np.maximum(last - first, 0)
-    pair = np.repeat(np.arange(len(counts)), counts)
-    offset = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return pair, first[pair] + offset
+    # Long edges of many features would take gigabytes at once.
+    block = (np.cumsum(counts) - counts) // _STEPS
+    edges = np.flatnonzero(np.diff(block, prepend=-1, append=block[-1:] + 1))
+    for begin, end in itertools.pairwise(edges.tolist()):
+        some = counts[begin:end]
+        pair = np.repeat(np.arange(begin, end), some)
+        offset = np.arange(len(pair)) - np.repeat(np.cumsum(some) - some, some)
+        yield pair, first[pair] + offset
 
 
 def _widened(mask: Array, radius: int) -> Array:

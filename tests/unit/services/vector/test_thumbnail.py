@@ -1,6 +1,7 @@
 """The map of a table, drawn without a library for pictures."""
 
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def test_lines_points_and_collections_are_seen() -> None:
     assert alpha(pixels, 30, 20) > 60
     assert alpha(pixels, 50, 80) > 200
     assert alpha(pixels, 50, 50) == 0
+
+
+def test_long_edges_of_many_features_take_little_memory() -> None:
+    canvas = Canvas((0, 0, 1, 1), 1.0, 512)
+    shapes = np.array([shapely.box(0, 0, 1, 1), shapely.LineString([(0, 0), (1, 1)])] * 2_500)
+    tracemalloc.start()
+    try:
+        canvas.draw(shapes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 200 * 2**20
 
 
 def test_one_point_without_extent_is_a_picture() -> None:
