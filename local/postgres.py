@@ -37,7 +37,6 @@ _TUNING = {
     "max_connections": "200",
     "max_wal_size": "2GB",
     "min_wal_size": "128MB",
-    "wal_compression": "on",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
