@@ -58,10 +58,14 @@ class ProcessVectorJob(JobBaseMixin):
 
     @staticmethod
     def plan_upload_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
-        """Load each chunk by a task of its own; the rows of all of them are numbered through."""
+        """Load each chunk that is not yet in the table by a task; the rows of all are numbered through."""
         prepared = previous.one().result
         number, first_id = 0, 1
         for run in prepared["runs"]:
+            if run["is_loaded"]:
+                number += run["count"]
+                first_id += run["count"] * run["rows"]
+                continue
             for _ in range(run["count"]):
                 yield TaskPlan(
                     f"{number:06d}",

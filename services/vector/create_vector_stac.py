@@ -100,12 +100,14 @@ def create_vector_stac(p: CreateVectorStac, context: TaskContext) -> PublishedVe
     chunks = PreparedChunks.model_validate(next(context.results(stage=1)).result)
     prepared = _prepared(context, chunks)
     ledger = Ledger(prepared)
+    if chunks.loaded is not None:
+        ledger.add(chunks.loaded)
     for chunk in context.results():
         ledger.add(LoadedChunk.model_validate(chunk.result))
-    ledger.check(context.tables.count_rows(TableName.parse(chunks.staged)))
     place = _place(context, chunks, prepared)
     seconds = Seconds({**chunks.seconds, "upload": round(ledger.seconds, 3)})
-    picture = _finish(p, context, chunks, place, seconds)
+    counted, picture = _finish(p, context, chunks, place, seconds)
+    ledger.check(counted)
     published = _published(p, context, chunks, ledger, place, picture)
     item = build_vector_item(describe_item(published, p.collection_id, p.item_id, p.parameters, context))
     result = _result(p, published, ledger, item, seconds.by_phase)
@@ -134,21 +136,23 @@ def _place(context: TaskContext, chunks: PreparedChunks, prepared: PreparedVecto
 
 def _finish(
     p: CreateVectorStac, context: TaskContext, chunks: PreparedChunks, place: Place, seconds: Seconds
-) -> Path:
-    """Build the indexes while the table is drawn, and return the picture."""
+) -> tuple[int, Path]:
+    """Build the indexes while the rows are counted and drawn; return their number and the picture."""
     staged = TableName.parse(chunks.staged)
     context.progress(0.1, "building indexes")
 
-    def draw() -> Path:
+    def count_and_draw() -> tuple[int, Path]:
+        with seconds.of("count"):
+            counted = context.tables.count_rows(staged)
         with seconds.of("draw"):
-            return draw_thumbnail(context, staged, place)
+            return counted, draw_thumbnail(context, staged, place)
 
     with ThreadPoolExecutor(1) as beside:
-        drawing = beside.submit(draw)
+        looking = beside.submit(count_and_draw)
         with seconds.of("index"), context.transaction() as transaction:
             indexes = Indexes(p.spatial_index, chunks.attributes, chunks.temporal)
             transaction.tables.index(staged, indexes)
-        return drawing.result()
+        return looking.result()
 
 
 def _published(

@@ -1,5 +1,6 @@
 """What one stage of a vector job hands to the next."""
 
+from collections.abc import Container
 from itertools import groupby
 
 from pydantic import AwareDatetime, BaseModel
@@ -33,11 +34,25 @@ class ChunkRun(BaseModel):
 
     Args:
         rules: Set if PostGIS has to work on the geometries.
+        is_loaded: Whether they are in the table already.
     """
 
     count: int
     rows: int
     rules: GeometryRules | None = None
+    is_loaded: bool = False
+
+
+class LoadedChunk(BaseModel):
+    """Result of ``process_vector_upload``, or what several such loads come to."""
+
+    chunks: int = 1
+    rows: int
+    replaced: int
+    nbytes: int
+    repaired: dict[str, int] = {}
+    dropped: list[Dropped] = []
+    seconds: float
 
 
 class PreparedChunks(BaseModel):
@@ -50,6 +65,7 @@ class PreparedChunks(BaseModel):
         prefix: Of their names; ``chunk_00000.parquet`` and so on follow.
         attributes: Columns of the table that get a B-tree.
         temporal: Columns that get a BRIN.
+        loaded: What was loaded while the file was being read.
     """
 
     source: VectorSource
@@ -64,26 +80,26 @@ class PreparedChunks(BaseModel):
     rows_prepared: int
     attributes: list[str]
     temporal: list[str]
+    loaded: LoadedChunk | None = None
     seconds: dict[str, float]
 
 
-class LoadedChunk(BaseModel):
-    """Result of ``process_vector_upload``."""
+def chunk_runs(
+    prepared: PreparedVector, options: GeometryOptions, loaded: Container[str] = ()
+) -> list[ChunkRun]:
+    """Say the same of a hundred thousand equal chunks in one line.
 
-    rows: int
-    replaced: int
-    nbytes: int
-    repaired: dict[str, int] = {}
-    dropped: list[Dropped] = []
-    seconds: float
-
-
-def chunk_runs(prepared: PreparedVector, options: GeometryOptions) -> list[ChunkRun]:
-    """Say the same of a hundred thousand equal chunks in one line."""
-    described = [(chunk.rows, _rules(chunk, prepared, options)) for chunk in prepared.chunks]
+    Args:
+        prepared: What the child said.
+        options: What the caller wants.
+        loaded: Names of chunks that are in the table already.
+    """
+    described = [
+        (chunk.rows, _rules(chunk, prepared, options), chunk.name in loaded) for chunk in prepared.chunks
+    ]
     return [
-        ChunkRun(count=len(list(group)), rows=rows, rules=rules)
-        for (rows, rules), group in groupby(described)
+        ChunkRun(count=len(list(group)), rows=rows, rules=rules, is_loaded=is_loaded)
+        for (rows, rules, is_loaded), group in groupby(described)
     ]
 
 

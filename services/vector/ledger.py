@@ -31,16 +31,16 @@ class Ledger:
     def __post_init__(self) -> None:
         """Begin with what the child did."""
         self.repaired.update(self.prepared.repaired)
-        self._drop(self.prepared.dropped)
+        self.dropped = _joined(self.prepared.dropped)
 
     def add(self, chunk: LoadedChunk) -> None:
-        """Note what loading a chunk did."""
-        self.chunks += 1
+        """Note what loading a chunk, or several of them, did."""
+        self.chunks += chunk.chunks
         self.rows += chunk.rows
         self.nbytes += chunk.nbytes
         self.seconds += chunk.seconds
         self.repaired.update(chunk.repaired)
-        self._drop(chunk.dropped)
+        self.dropped = _joined([*self.dropped.values(), *chunk.dropped])
 
     @property
     def rows_dropped(self) -> int:
@@ -61,10 +61,34 @@ class Ledger:
                 f"of {len(self.prepared.chunks)} and {self.rows_dropped} dropped; the table has {counted}.",
             )
 
-    def _drop(self, dropped: Iterable[Dropped]) -> None:
-        for one in dropped:
-            before = self.dropped.get(one.code)
-            self.dropped[one.code] = one if before is None else _together(before, one)
+
+def loaded_together(chunks: Iterable[LoadedChunk]) -> LoadedChunk | None:
+    """Return what loads of several chunks come to; None if there was none."""
+    total: LoadedChunk | None = None
+    for chunk in chunks:
+        total = chunk if total is None else _sum(total, chunk)
+    return total
+
+
+def _sum(one: LoadedChunk, other: LoadedChunk) -> LoadedChunk:
+    return LoadedChunk(
+        chunks=one.chunks + other.chunks,
+        rows=one.rows + other.rows,
+        replaced=one.replaced + other.replaced,
+        nbytes=one.nbytes + other.nbytes,
+        repaired=dict(Counter(one.repaired) + Counter(other.repaired)),
+        dropped=list(_joined([*one.dropped, *other.dropped]).values()),
+        seconds=round(one.seconds + other.seconds, 3),
+    )
+
+
+def _joined(dropped: Iterable[Dropped]) -> dict[str, Dropped]:
+    """Return one entry for each reason."""
+    joined: dict[str, Dropped] = {}
+    for one in dropped:
+        before = joined.get(one.code)
+        joined[one.code] = one if before is None else _together(before, one)
+    return joined
 
 
 def _together(before: Dropped, more: Dropped) -> Dropped:

@@ -46,6 +46,10 @@ ColumnType = Literal[
     "text[]",  # list<string>
 ]
 
+#: File in which the child says early what `VectorOutline` has.
+OUTLINE = "chunk_outline.json"
+#: Key of `ChunkFooter` among the metadata of a chunk's file.
+FOOTER_KEY = b"terrane"
 #: Columns of every chunk, which no attribute may be called.
 GEOMETRY_COLUMN = "geom"
 FEATURE_ID_COLUMN = "source_fid"
@@ -70,6 +74,8 @@ class PrepareVector(Model):
         dimensions: ``2d`` leaves Z and M out.
         temporal: Columns, by either name, whose extent is wanted; None for every one that holds
             dates or times.
+        compression: Of the chunks: those that stay on this machine should be quick to read, those
+            that travel small.
     """
 
     path: str
@@ -82,6 +88,7 @@ class PrepareVector(Model):
     converter: ConverterOptions = ConverterOptions()
     geometry: GeometryOptions = GeometryOptions()
     temporal: list[str] | None = None
+    compression: Literal["zstd", "lz4"] = "zstd"
 
 
 class ColumnDescription(Model):
@@ -101,6 +108,25 @@ class ColumnDescription(Model):
     precision: int | None = None
     scale: int | None = None
     note: str | None = None
+
+
+class VectorOutline(Model):
+    """What is known of a table before its first row is prepared."""
+
+    columns: list[ColumnDescription]
+    target_srid: int
+
+
+class ChunkFooter(Model):
+    """What a chunk says of itself, for those who load it before the last row is known.
+
+    Args:
+        geometry_type: The tightest modifier for all rows up to the end of this chunk.
+        sql_path: As `ChunkFile` has it.
+    """
+
+    geometry_type: str
+    sql_path: bool
 
 
 class ChunkFile(Model):

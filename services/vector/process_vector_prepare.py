@@ -1,7 +1,7 @@
 """The handler of ``process_vector_prepare``: read a vector file in a child, and lay its chunks aside."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel
@@ -9,13 +9,16 @@ from pydantic import BaseModel
 from core import codes
 from core.errors import TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
-from core.models.tables import NewTable, TableColumn, TableName
+from core.json import JsonObject
+from core.models.tables import TableName
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
-from services.vector.chunk_uploads import CHUNK_PREFIX, ChunkUploads
+from services.vector.chunk_outlet import CHUNK_PREFIX, ChunkOutlet
 from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
-from services.vector.handover import STAGING_SCHEMA, PreparedChunks, VectorSource, chunk_runs
+from services.vector.handover import PreparedChunks, VectorSource, chunk_runs
+from services.vector.ledger import loaded_together
 from services.vector.models import ColumnDescription, PreparedVector, PrepareVector
+from services.vector.staged_table import StagedTable
 
 _PREPARED = "prepared.json"
 
@@ -32,6 +35,16 @@ class Reading(BaseModel):
     converter: ConverterOptions = ConverterOptions()
     geometry: GeometryOptions = GeometryOptions()
     temporal: list[str] = []
+
+    @property
+    def loads_at_once(self) -> bool:
+        """Tell whether chunks are loaded as they come; a caller who gives a size wants a task for each."""
+        return self.chunk_size is None
+
+    def for_child(self, path: str) -> JsonObject:
+        """Return the parameters of the child that reads the file `path` of the workspace."""
+        compression = "lz4" if self.loads_at_once else "zstd"
+        return {**self.model_dump(), "path": path, "compression": compression}
 
 
 class IndexColumns(BaseModel):
@@ -59,9 +72,10 @@ class ProcessVectorPrepare(BaseModel):
 
 @task_handler("process_vector_prepare", lane="heavy")
 def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> PreparedChunks:
-    """Cut a file into chunks of clean rows, and create the empty table that they are loaded into.
+    """Cut a file into chunks of clean rows, and load them into a table aside while the child goes on.
 
-    The chunks are uploaded while the child goes on. Running it twice writes the same ones.
+    What cannot be loaded at once is left for tasks of the next stage. Running it twice writes the
+    same rows under the same ids.
 
     Raises:
         TaskFailed: The file cannot be published; see the code.
@@ -71,34 +85,36 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
     source, path = _fetch(context, p.source)
     fetched = time.monotonic()
     prefix = f"temp/vector_etl/{context.task.job_id}/"
+    table = StagedTable(context, TableName.parse(p.table), str(source.ref), replace=p.replace)
     context.progress(0.1, "reading the file")
-    with ChunkUploads(context, prefix) as uploads:
+    with ChunkOutlet(context, prefix, table if p.prepare.loads_at_once else None) as outlet:
         prepared = context.isolated(
             "services.vector.native.preparation:prepare_vector",
-            PrepareVector.model_validate({**p.prepare.model_dump(), "path": path}),
+            PrepareVector.model_validate(p.prepare.for_child(path)),
             PreparedVector,
             kind="vector",
         )
     seconds = {"fetch": round(fetched - began, 3), "prepare": round(time.monotonic() - fetched, 3)}
-    _check_complete(prepared, uploads.uploaded)
+    _check_complete(prepared, {*outlet.staged, *outlet.loaded})
     names = _names(prepared.columns)
     described = _stage_description(context, prepared, prefix)
     result = PreparedChunks(
         source=source,
-        staged=f"{STAGING_SCHEMA}.v_{context.task.job_id[:32]}_r{context.task.revision}",
+        staged=str(table.name),
         geometry_type=prepared.geometry_type,
         container=described.container,
         prefix=prefix,
         prepared=described.name,
-        runs=chunk_runs(prepared, p.prepare.geometry),
+        runs=chunk_runs(prepared, p.prepare.geometry, outlet.loaded),
         chunks=len(prepared.chunks),
         rows_read=prepared.rows_read,
         rows_prepared=prepared.rows_prepared,
         attributes=_columns(names, p.indexes.attributes, "attributes"),
         temporal=_columns(names, p.indexes.temporal, "temporal"),
+        loaded=loaded_together(outlet.loaded.values()),
         seconds={**prepared.seconds, **seconds},
     )
-    _create_table(p, context, prepared, result)
+    table.finish(prepared, result.model_dump(mode="json"))
     return result
 
 
@@ -122,8 +138,8 @@ def _fetch(context: TaskContext, source: VectorSource) -> tuple[VectorSource, st
     return source.model_copy(update=seen), name
 
 
-def _check_complete(prepared: PreparedVector, uploaded: Sequence[str]) -> None:
-    missing = sorted({chunk.name for chunk in prepared.chunks} ^ set(uploaded))
+def _check_complete(prepared: PreparedVector, taken: Collection[str]) -> None:
+    missing = sorted({chunk.name for chunk in prepared.chunks} ^ set(taken))
     rows = sum(chunk.rows for chunk in prepared.chunks)
     dropped = sum(one.count for one in prepared.dropped)
     if missing or rows != prepared.rows_prepared or rows + dropped != prepared.rows_read:
@@ -155,31 +171,3 @@ def _stage_description(context: TaskContext, prepared: PreparedVector, prefix: s
     path = context.workspace / _PREPARED
     path.write_text(prepared.model_dump_json(), encoding="utf-8")
     return context.stage_blob(path, prefix + _PREPARED)
-
-
-def _create_table(
-    p: ProcessVectorPrepare, context: TaskContext, prepared: PreparedVector, result: PreparedChunks
-) -> None:
-    staged, table = TableName.parse(result.staged), TableName.parse(p.table)
-    definition = NewTable(
-        columns=[_column(column) for column in prepared.columns],
-        geometry_type=prepared.geometry_type,
-        srid=prepared.target_srid,
-        first_free_id=prepared.rows_prepared + 1,
-        comment=f"Source: {result.source.ref}, loaded by Terrane job {context.task.job_id}",
-    )
-    context.stage_table(staged)
-    replace = p.replace or context.is_own(table.location)
-    with context.transaction() as transaction:
-        transaction.tables.create(staged, definition)
-        # What stands in the way is told before millions of rows are loaded.
-        transaction.tables.rehearse(staged, table, replace=replace)
-        transaction.complete(result.model_dump(mode="json"))
-
-
-def _column(column: ColumnDescription) -> TableColumn:
-    kind = str(column.type)
-    if column.precision is not None:
-        kind = f"{kind}({column.precision},{column.scale or 0})"
-    note = f" ({column.note})" if column.note else ""
-    return TableColumn(column.name, kind, f"Source column: {column.source_name}{note}")

@@ -1,20 +1,15 @@
 """The handler of ``process_vector_upload``: one chunk into the table that is being loaded."""
 
-import time
 from functools import partial
 
 from pydantic import BaseModel
 
 from core.handler import TaskContext, task_handler
-from core.models import tables
 from core.models.tables import Chunk, GeometryRules, TableName
 from core.ports.blobs import BlobRef
-from services.vector.codes import GEOMETRY_EMPTY, GEOMETRY_UNUSABLE
 from services.vector.handover import LoadedChunk
-from services.vector.models import Dropped
+from services.vector.staged_table import load_chunk
 from services.vector.wkb import conform
-
-_CODES = {"empty": GEOMETRY_EMPTY, "unusable": GEOMETRY_UNUSABLE}
 
 
 class ProcessVectorUpload(BaseModel):
@@ -43,28 +38,10 @@ def process_vector_upload(p: ProcessVectorUpload, context: TaskContext) -> Loade
     Raises:
         TaskFailed: The database refuses a row, or the chunk is not what was prepared.
     """
-    began = time.monotonic()
     path = context.download(BlobRef(p.container, p.name), "chunk.parquet")
     fit = None if p.rules else partial(conform, geometry_type=p.geometry_type)
     chunk = Chunk(path, p.first_id, p.rows, p.rules, fit)
     with context.transaction() as transaction:
-        loaded = transaction.tables.load(TableName.parse(p.staged), chunk)
-        result = LoadedChunk(
-            rows=loaded.rows,
-            replaced=loaded.replaced,
-            nbytes=path.stat().st_size,
-            repaired=dict(loaded.repaired),
-            dropped=[_dropped(one) for one in loaded.dropped],
-            seconds=round(time.monotonic() - began, 3),
-        )
+        result = load_chunk(transaction, TableName.parse(p.staged), chunk)
         transaction.complete(result.model_dump(mode="json"))
     return result
-
-
-def _dropped(one: tables.Dropped) -> Dropped:
-    return Dropped(
-        code=_CODES[one.reason].code,
-        message=f"{one.count} rows: {one.message}",
-        count=one.count,
-        feature_ids=list(one.feature_ids),
-    )

@@ -209,7 +209,7 @@ def _is_empty(wkb: pa.BinaryArray, found: Headers) -> NDArray[np.bool_]:
 def _with_own_empties(
     wkb: pa.BinaryArray, found: Headers, is_empty: NDArray[np.bool_], geometry_type: str
 ) -> pa.BinaryArray:
-    """Put the empty geometry of the column's type, or of the row's where it takes any, in the place of each."""
+    """Put the empty geometry of the column's type, or of the row's where it takes any, in its place."""
     has_z = geometry_type.endswith("Z")
     own = _NUMBERS.get(geometry_type.removesuffix("Z"))
     for base in np.unique(found.base[is_empty]).tolist():

@@ -14,6 +14,7 @@ from tests.acceptance.vector_jobs import (
     points,
     publish,
     rows_of,
+    squares_of_rising_type,
     submit,
 )
 from tests.fixtures.processes import wait_until
@@ -91,10 +92,32 @@ def test_nothing_intermediate_stays_of_a_completed_job(terrane: "RunningSystem")
 
 
 def test_one_file_gives_the_same_table_in_whatever_chunks(terrane: "RunningSystem") -> None:
-    for name, size in (("whole", 500), ("pieces", 100)):
+    sizes = {"at_once": None, "small": 100, "large": 450}
+    for name, size in sizes.items():
         publish(terrane, points(500), table_name=name, chunk_size=size)
 
-    assert checksum(terrane, "whole") == checksum(terrane, "pieces")
+    assert len({checksum(terrane, name) for name in sizes}) == 1
+
+
+def test_a_type_that_only_the_last_row_tells_is_that_of_all_rows(terrane: "RunningSystem") -> None:
+    content = squares_of_rising_type(20_000)
+    options = {"geometry_params": {"empty": "keep", "null": "keep"}}
+    at_once = publish(terrane, content, table_name="rising_at_once", **options)
+    by_tasks = publish(terrane, content, table_name="rising_by_tasks", chunk_size=1_000, **options)
+
+    assert (at_once["error"], by_tasks["error"]) == (None, None)
+    for job in (at_once, by_tasks):
+        assert job["result"]["geometry_type"] == "MultiPolygonZ"
+        assert job["result"]["rows_loaded"] == 20_000
+    # Some chunks were in the table before the type was known.
+    assert at_once["result"]["chunks"] > 2
+    assert terrane.tasks(at_once["job_id"], 2) == []
+    assert checksum(terrane, "rising_at_once") == checksum(terrane, "rising_by_tasks")
+    # Ids of rows that people add later begin behind those of the file.
+    with psycopg.connect(terrane.variables["DATABASE_URL"]) as connection:
+        row = connection.execute("INSERT INTO geo.rising_at_once (number) VALUES (0) RETURNING id").fetchone()
+        connection.rollback()
+    assert row == (20_001,)
 
 
 def test_a_completed_job_is_found_again_and_runs_again_on_request(terrane: "RunningSystem") -> None:

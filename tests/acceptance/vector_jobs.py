@@ -1,6 +1,7 @@
 """What tests of vector jobs do with a running system."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -24,6 +25,25 @@ def points(count: int, **properties: Any) -> bytes:
         for number in range(count)
     )
     return "\n".join(json.dumps(feature) for feature in features).encode()
+
+
+def squares_of_rising_type(count: int) -> bytes:
+    """Return newline-delimited GeoJSON whose last rows alone tell its type, in several chunks."""
+    shapes = [_square(number) for number in range(count)]
+    shapes[1:3] = [{"type": "Polygon", "coordinates": []}, None]
+    shapes[-2:] = [_square(1, "MultiPolygon"), _square(2, "MultiPolygon", [5])]
+    features = (
+        {"type": "Feature", "properties": {"number": number, "text": "x" * 2_000}, "geometry": shape}
+        for number, shape in enumerate(shapes)
+    )
+    return "\n".join(json.dumps(feature) for feature in features).encode()
+
+
+def _square(number: int, kind: str = "Polygon", height: Sequence[int] = ()) -> Any:
+    west, south = number % 350 - 180, number % 170 - 90
+    corners = ((west, south), (west + 1, south), (west + 1, south + 1), (west, south))
+    rings = [[[*corner, *height] for corner in corners]]
+    return {"type": kind, "coordinates": rings if kind == "Polygon" else [rings]}
 
 
 def submit(terrane: RunningSystem, content: bytes | None, **parameters: Any) -> Answer:

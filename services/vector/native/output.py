@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from services.vector.models import ChunkFile
-from services.vector.native.chunks import ChunkNames, ChunkWriter, chunk_schema
+from services.vector.native.chunks import ChunkNames, ChunkSize, ChunkWriter, chunk_schema
 from services.vector.native.crs import crs_name
 from services.vector.native.fields import Column
 from services.vector.native.geometry import PreparedRows
@@ -36,23 +36,30 @@ class Output:
     fast: ChunkWriter
     for_sql: ChunkWriter
 
-    def add(self, batch: Batch, prepared: PreparedRows, for_sql: PreparedRows) -> int:
-        """Write the rows of a batch and return how many there are."""
+    def add(self, batch: Batch, prepared: PreparedRows, for_sql: PreparedRows, geometry_type: str) -> int:
+        """Write the rows of a batch and return how many there are.
+
+        Args:
+            batch: What was read.
+            prepared: Its rows of the fast path.
+            for_sql: Its rows of the SQL path.
+            geometry_type: The tightest modifier for all rows so far, these included.
+        """
         for rows, writer in ((prepared, self.fast), (for_sql, self.for_sql)):
             written = self._record_batch(batch, rows)
             self.temporal.add(written)
-            writer.write(written)
+            writer.write(written, geometry_type)
         return len(prepared.rows) + len(for_sql.rows)
 
-    def finish(self, *, has_measures: bool, srid: int) -> list[ChunkFile]:
+    def finish(self, geometry_type: str, srid: int) -> list[ChunkFile]:
         """Complete the last files and return all of them, in order.
 
         In a table with measures, rows without one go the SQL path too: only PostGIS can add one.
         """
-        self.fast.finish()
-        self.for_sql.finish()
+        self.fast.finish(geometry_type)
+        self.for_sql.finish(geometry_type)
         fast = self.fast.files
-        if has_measures:
+        if geometry_type.endswith("M"):
             update = {"sql_path": True, "source_srid": srid, "source_crs": f"EPSG:{srid}"}
             fast = [chunk.model_copy(update=update) for chunk in fast]
         return sorted([*fast, *self.for_sql.files], key=lambda chunk: chunk.name)
@@ -70,7 +77,7 @@ def make_output(
     directory: Path,
     columns: list[Column],
     temporal: TemporalExtents,
-    chunk_size: int | None,
+    size: ChunkSize,
     crs: tuple[CRS, CRS],
 ) -> Output:
     """Return an output of chunks in a directory.
@@ -79,20 +86,13 @@ def make_output(
         directory: Where they go.
         columns: Of the table.
         temporal: Takes every row that is written.
-        chunk_size: Rows a chunk, or None.
+        size: How large they become.
         crs: Of the file and of the table.
     """
     source, target = crs
     schema = chunk_schema(columns, target)
     raw = {"sql_path": True, "source_srid": source.to_epsg(), "source_crs": crs_name(source)}
-
-    def described(name: str, rows: int, nbytes: int) -> ChunkFile:
-        return ChunkFile(name=name, rows=rows, nbytes=nbytes)
-
-    def described_raw(name: str, rows: int, nbytes: int) -> ChunkFile:
-        return described(name, rows, nbytes).model_copy(update=raw)
-
     names = ChunkNames()
-    fast = ChunkWriter(directory, names, schema, chunk_size, described)
-    for_sql = ChunkWriter(directory, names, schema, chunk_size, described_raw)
+    fast = ChunkWriter(directory, names, schema, size)
+    for_sql = ChunkWriter(directory, names, schema, size, raw)
     return Output(columns, schema, temporal, fast, for_sql)

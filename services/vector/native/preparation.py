@@ -16,7 +16,15 @@ from core.isolation import Child
 from services.findings import Findings
 from services.vector.codes import EMPTY, EXTENT_SUSPICIOUS, GEOMETRIES_MISSING
 from services.vector.datasets import Dataset, locate, workspace_file
-from services.vector.models import ChunkFile, CrsSource, LayerSummary, PreparedVector, PrepareVector
+from services.vector.models import (
+    ChunkFile,
+    CrsSource,
+    LayerSummary,
+    PreparedVector,
+    PrepareVector,
+    VectorOutline,
+)
+from services.vector.native.chunks import ChunkSize, write_outline
 from services.vector.native.crs import crs_name, lies_outside, parse_target, resolve_crs
 from services.vector.native.drivers import only
 from services.vector.native.fields import Column, make_columns
@@ -90,9 +98,8 @@ class Preparation:
         with self._seconds.of("open"):
             parts = self._parts(opened)
         self._write_rows(parts)
-        has_measures = parts.pipeline.types.typmod.endswith("M")
         with self._seconds.of("write"):
-            chunks = parts.output.finish(has_measures=has_measures, srid=parts.srid)
+            chunks = parts.output.finish(parts.pipeline.types.typmod, parts.srid)
         self._judge(parts)
         return self._result(parts, chunks)
 
@@ -106,7 +113,10 @@ class Preparation:
         pipeline = GeometryPipeline(
             request.geometry, Reprojection(crs, target), self._ledger, is_flat=request.dimensions == "2d"
         )
-        output = make_output(self._child.workspace, columns, temporal, request.chunk_size, (crs, target))
+        size = ChunkSize.of(request)
+        output = make_output(self._child.workspace, columns, temporal, size, (crs, target))
+        outline = VectorOutline(columns=[column.description for column in columns], target_srid=srid)
+        write_outline(self._child.workspace, outline)
         return _Parts(source, crs, crs_source, srid, columns, pipeline, temporal, output)
 
     def _write_rows(self, parts: _Parts) -> None:
@@ -115,7 +125,8 @@ class Preparation:
             writing: Future[int] | None = None
             for batch, prepared, for_sql in self._prepared(parts):
                 self._note_written(writing)
-                writing = beside.submit(self._write, parts.output, batch, prepared, for_sql)
+                kind = parts.pipeline.types.typmod
+                writing = beside.submit(self._write, parts.output, batch, prepared, for_sql, kind)
                 self._report(parts.source)
             self._note_written(writing)
 
@@ -150,9 +161,11 @@ class Preparation:
         with self._seconds.of("geometry"):
             return batch, *pipeline.run(batch, known)
 
-    def _write(self, output: Output, batch: Batch, prepared: PreparedRows, for_sql: PreparedRows) -> int:
+    def _write(
+        self, output: Output, batch: Batch, prepared: PreparedRows, for_sql: PreparedRows, kind: str
+    ) -> int:
         with self._seconds.of("write"):
-            return output.add(batch, prepared, for_sql)
+            return output.add(batch, prepared, for_sql, kind)
 
     def _note_written(self, writing: Future[int] | None) -> None:
         if writing is not None:

@@ -38,7 +38,10 @@ def prepared(*runs: tuple[int, int, Any]) -> Results:
             "geometry_type": "Point",
             "container": "temp",
             "prefix": "temp/vector_etl/x/",
-            "runs": [{"count": count, "rows": rows, "rules": rules} for count, rows, rules in runs],
+            "runs": [
+                {"count": count, "rows": rows, "rules": rules, "is_loaded": rules == "loaded"}
+                for count, rows, rules in runs
+            ],
         }
     )
 
@@ -97,6 +100,16 @@ def test_chunks_are_numbered_through_and_so_are_their_rows() -> None:
         (201, 7),
     ]
     assert [task.parameters["rules"] for task in tasks] == [None, None, rules]
+
+
+def test_chunks_that_are_loaded_already_get_no_task() -> None:
+    runs = ((3, 100, "loaded"), (1, 50, None), (1, 7, "loaded"))
+
+    [task] = ProcessVectorJob.plan_upload_chunks(parameters(), prepared(*runs))
+
+    assert task.key == "000003"
+    assert task.parameters["name"].endswith("chunk_00003.parquet")
+    assert (task.parameters["first_id"], task.parameters["rows"]) == (301, 50)
 
 
 @pytest.mark.parametrize("extension", ["GPKG", ".gpkg", ".GPkg"])

@@ -9,7 +9,7 @@ from core.models.tables import GeometryRules
 from core.vector_options import GeometryOptions, Quantize
 from services.vector.codes import GEOMETRY_EMPTY, ROWS_LOST
 from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
-from services.vector.ledger import Ledger
+from services.vector.ledger import Ledger, loaded_together
 from services.vector.models import ChunkFile, Dropped, PreparedVector
 
 
@@ -64,6 +64,30 @@ def test_rows_that_were_loaded_and_dropped_are_all_that_were_read() -> None:
     assert list(ledger.dropped.values()) == [dropped(3, 1, 2, 9)]
 
 
+def test_loads_of_several_chunks_are_added_up() -> None:
+    loads = [
+        loaded(5, repaired={"linearised": 1}, dropped=[dropped(1, 3)]),
+        loaded(4, repaired={"linearised": 2}, dropped=[dropped(2, 8, 9)]),
+        loaded(1),
+    ]
+
+    together = loaded_together(loads)
+
+    assert together == LoadedChunk(
+        chunks=3,
+        rows=10,
+        replaced=0,
+        nbytes=30,
+        repaired={"linearised": 3},
+        dropped=[dropped(3, 3, 8, 9)],
+        seconds=1.5,
+    )
+    assert loaded_together([]) is None
+    ledger = Ledger(prepared(13, chunk(6), chunk(6), chunk(1)))
+    ledger.add(together)
+    ledger.check(10)
+
+
 def test_of_each_reason_the_first_ten_features_are_named() -> None:
     ledger = Ledger(prepared(30, dropped=[dropped(8, *range(8))]))
 
@@ -100,6 +124,14 @@ def test_equal_chunks_are_said_once() -> None:
         ChunkRun(count=1, rows=7),
         ChunkRun(count=1, rows=100, rules=rules),
     ]
+
+
+def test_chunks_that_are_loaded_already_are_told_apart() -> None:
+    chunks = [ChunkFile(name=f"chunk_{number:05}.parquet", rows=100, nbytes=10) for number in range(4)]
+
+    runs = chunk_runs(prepared(0, *chunks), GeometryOptions(), {chunks[1].name, chunks[2].name})
+
+    assert [(run.count, run.is_loaded) for run in runs] == [(1, False), (2, True), (1, False)]
 
 
 def test_where_a_table_has_measures_every_row_passes_through_postgis() -> None:
