@@ -79,7 +79,10 @@ class ProcessVectorParameters(JobParameters):
         description="Layer to read, or * for all of them in one table; one that is alone needs no name.",
     )
     chunk_size: int | None = Field(
-        default=None, ge=100, le=500_000, description="Rows loaded at once; found by their size if not given."
+        default=None,
+        ge=100,
+        le=500_000,
+        description="Rows of a chunk, a task each; without it rows are loaded while the file is read.",
     )
     dimensions: Literal["keep", "2d"] = Field(default="keep", description="Whether Z and M are kept.")
     input_crs: str | None = Field(
