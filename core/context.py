@@ -1,6 +1,6 @@
 """The world of a running handler."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -180,7 +180,15 @@ class RunningTask:
         self.check()
         return target
 
-    def isolated(self, target: str, parameters: BaseModel, result: type[M], *, kind: IsolationKind) -> M:
+    def isolated(
+        self,
+        target: str,
+        parameters: BaseModel,
+        result: type[M],
+        *,
+        kind: IsolationKind,
+        watch: Callable[[], None] | None = None,
+    ) -> M:
         """Run a function in a child and return its result."""
         call = IsolatedCall(
             kind=kind,
@@ -190,7 +198,15 @@ class RunningTask:
             deadline=min(self._around.child_deadline, self.task.time_left),
             memory_mib=self._around.child_memory_mib,
         )
-        return result.model_validate(self._around.isolation.run(call, self._watch))
+
+        def look(progress: ChildProgress | None) -> None:
+            if progress is not None:
+                self.progress(progress.fraction, progress.message)
+            self.check()
+            if watch is not None:
+                watch()
+
+        return result.model_validate(self._around.isolation.run(call, look))
 
     def publish_blob(
         self, source: Path, ref: BlobRef, options: WriteOptions, *, checksum: str | None = None
@@ -249,8 +265,3 @@ class RunningTask:
 
     def _publisher(self) -> BlobPublisher:
         return BlobPublisher(self.task, self._around.blobs, self._around.effects, self._around.temp_container)
-
-    def _watch(self, progress: ChildProgress | None) -> None:
-        if progress is not None:
-            self.progress(progress.fraction, progress.message)
-        self.check()

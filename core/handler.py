@@ -132,8 +132,19 @@ class TaskContext(Protocol):
         """Write a blob to the file `name` of the workspace."""
         ...
 
-    def isolated(self, target: str, parameters: BaseModel, result: type[M], *, kind: IsolationKind) -> M:
+    def isolated(
+        self,
+        target: str,
+        parameters: BaseModel,
+        result: type[M],
+        *,
+        kind: IsolationKind,
+        watch: Callable[[], None] | None = None,
+    ) -> M:
         """Run ``module:function`` in a child without credentials and return its result.
+
+        `watch` is called at least twice a second; what it raises kills the child and is raised from
+        here.
 
         Raises:
             TaskFailed: As the function raised it.

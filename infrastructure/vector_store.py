@@ -1,8 +1,9 @@
-"""Vector tables in PostGIS; identifiers are composed here and in the two modules beside it, nowhere else."""
+"""Vector tables in PostGIS; identifiers are composed here and in the modules beside it, nowhere else."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -50,8 +51,8 @@ _KINDS = {
     "i": "index",
     "I": "index",
 }
-# An index of a large table takes longer than any other statement.
-_INDEX_TIMEOUT = timedelta(hours=2)
+# To index a large table, or to write it anew, takes longer than any other statement.
+_WHOLE_TABLE_TIMEOUT = timedelta(hours=2)
 _READ_TIMEOUT = timedelta(minutes=10)
 # Who waits for a lock on a table keeps every later reader of it waiting.
 _LOCK_TIMEOUT = "5s"
@@ -161,7 +162,8 @@ class PostgisVectorTransaction:
 
     def revise(self, table: TableName, definition: NewTable) -> None:
         """Widen the geometries' type, and set where ids of later rows begin."""
-        revise(self._connection, table, definition)
+        with self._patiently():
+            revise(self._connection, table, definition)
 
     def load(self, table: TableName, chunk: Chunk) -> Loaded:
         """Delete the rows of an earlier run, and COPY those of the file."""
@@ -169,23 +171,22 @@ class PostgisVectorTransaction:
 
     def index(self, table: TableName, indexes: Indexes) -> None:
         """Build what is asked for and ANALYZE."""
-        before = self._set_local("statement_timeout", str(int(_INDEX_TIMEOUT.total_seconds() * 1000)))
-        wanted = [("geom", "gist")] if indexes.spatial else []
+        wanted: list[tuple[str, LiteralString]] = [("geom", "gist")] if indexes.spatial else []
         wanted += [(column, "btree") for column in indexes.attributes]
         wanted += [(column, "brin") for column in indexes.temporal]
-        name = identifier(table)
-        for number, (column, method) in enumerate(wanted):
-            statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING {} ({})").format(
-                sql.Identifier(f"{table.name}_{number}"), name, sql.SQL(method), sql.Identifier(column)
-            )
-            try:
-                self._connection.execute(statement)
-            except psycopg.errors.ProgramLimitExceeded as error:
-                raise TaskFailed(
-                    codes.TABLE_INDEX_REFUSED, f"column {column}: {first_line(error)}"
-                ) from error
-        self._connection.execute(sql.SQL("ANALYZE {}").format(name))
-        self._set_local("statement_timeout", before)
+        with self._patiently():
+            for number, (column, method) in enumerate(wanted):
+                self._index(table, f"{table.name}_{number}", column, method)
+            self._connection.execute(sql.SQL("ANALYZE {}").format(identifier(table)))
+
+    def _index(self, table: TableName, name: str, column: str, method: LiteralString) -> None:
+        statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING {} ({})").format(
+            sql.Identifier(name), identifier(table), sql.SQL(method), sql.Identifier(column)
+        )
+        try:
+            self._connection.execute(statement)
+        except psycopg.errors.ProgramLimitExceeded as error:
+            raise TaskFailed(codes.TABLE_INDEX_REFUSED, f"column {column}: {first_line(error)}") from error
 
     def count_rows(self, table: TableName) -> int:
         """Return how many rows this transaction sees."""
@@ -245,6 +246,13 @@ class PostgisVectorTransaction:
                 move(self._connection, table, to)
         except psycopg.errors.DuplicateTable as error:
             raise Conflict(codes.TABLE_EXISTS, f"{table} cannot become {to}: {first_line(error)}.") from error
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        timeout = str(int(_WHOLE_TABLE_TIMEOUT.total_seconds() * 1000))
+        before = self._set_local("statement_timeout", timeout)
+        yield
+        self._set_local("statement_timeout", before)
 
     def _set_local(self, name: str, value: str) -> str:
         row = self._connection.execute(_QUERIES["set_local"], {"name": name, "value": value}).fetchone()

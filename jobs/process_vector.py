@@ -62,7 +62,7 @@ class ProcessVectorJob(JobBaseMixin):
         prepared = previous.one().result
         number, first_id = 0, 1
         for run in prepared["runs"]:
-            if run["is_loaded"]:
+            if run.get("is_loaded"):
                 number += run["count"]
                 first_id += run["count"] * run["rows"]
                 continue

@@ -121,7 +121,8 @@ class ChunkFooter(Model):
     """What a chunk says of itself, for those who load it before the last row is known.
 
     Args:
-        geometry_type: The tightest modifier for all rows up to the end of this chunk.
+        geometry_type: The tightest modifier for all rows of this chunk and those before it, and
+            perhaps a few more.
         sql_path: As `ChunkFile` has it.
     """
 

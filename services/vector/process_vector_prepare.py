@@ -1,24 +1,27 @@
 """The handler of ``process_vector_prepare``: read a vector file in a child, and lay its chunks aside."""
 
+import logging
+import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
 from core import codes
 from core.errors import TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
-from core.json import JsonObject
 from core.models.tables import TableName
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.vector.chunk_outlet import CHUNK_PREFIX, ChunkOutlet
 from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
-from services.vector.handover import PreparedChunks, VectorSource, chunk_runs
+from services.vector.handover import LoadedChunk, PreparedChunks, VectorSource, chunk_runs
 from services.vector.ledger import loaded_together
-from services.vector.models import ColumnDescription, PreparedVector, PrepareVector
-from services.vector.staged_table import StagedTable
+from services.vector.models import ChunkFile, ColumnDescription, PreparedVector, PrepareVector
+from services.vector.staged_table import MixedTooLate, StagedTable
+
+logger = logging.getLogger(__name__)
 
 _PREPARED = "prepared.json"
 
@@ -36,15 +39,10 @@ class Reading(BaseModel):
     geometry: GeometryOptions = GeometryOptions()
     temporal: list[str] = []
 
-    @property
-    def loads_at_once(self) -> bool:
-        """Tell whether chunks are loaded as they come; a caller who gives a size wants a task for each."""
-        return self.chunk_size is None
-
-    def for_child(self, path: str) -> JsonObject:
+    def for_child(self, path: str, compression: str) -> PrepareVector:
         """Return the parameters of the child that reads the file `path` of the workspace."""
-        compression = "lz4" if self.loads_at_once else "zstd"
-        return {**self.model_dump(), "path": path, "compression": compression}
+        given = {**self.model_dump(), "path": path, "compression": compression}
+        return PrepareVector.model_validate(given)
 
 
 class IndexColumns(BaseModel):
@@ -81,21 +79,31 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
         TaskFailed: The file cannot be published; see the code.
         TransientError: It changed while it was fetched (``blob.changed``).
     """
+    try:
+        return _prepare(p, context, at_once=p.prepare.chunk_size is None)
+    except MixedTooLate as error:
+        logger.warning("the file is read again, and loaded by tasks", extra={"reason": str(error)})
+        _clear(context.workspace)
+        return _prepare(p, context, at_once=False)
+
+
+def _prepare(p: ProcessVectorPrepare, context: TaskContext, *, at_once: bool) -> PreparedChunks:
     began = time.monotonic()
     source, path = _fetch(context, p.source)
     fetched = time.monotonic()
     prefix = f"temp/vector_etl/{context.task.job_id}/"
     table = StagedTable(context, TableName.parse(p.table), str(source.ref), replace=p.replace)
     context.progress(0.1, "reading the file")
-    with ChunkOutlet(context, prefix, table if p.prepare.loads_at_once else None) as outlet:
+    with ChunkOutlet(context, prefix, table if at_once else None) as outlet:
         prepared = context.isolated(
             "services.vector.native.preparation:prepare_vector",
-            PrepareVector.model_validate(p.prepare.for_child(path)),
+            p.prepare.for_child(path, "lz4" if at_once else "zstd"),
             PreparedVector,
             kind="vector",
+            watch=outlet.check,
         )
     seconds = {"fetch": round(fetched - began, 3), "prepare": round(time.monotonic() - fetched, 3)}
-    _check_complete(prepared, {*outlet.staged, *outlet.loaded})
+    _check_complete(prepared, outlet)
     names = _names(prepared.columns)
     described = _stage_description(context, prepared, prefix)
     result = PreparedChunks(
@@ -118,6 +126,15 @@ def process_vector_prepare(p: ProcessVectorPrepare, context: TaskContext) -> Pre
     return result
 
 
+def _clear(workspace: Path) -> None:
+    """Remove everything: the child may have renamed the source, and left chunks."""
+    for path in workspace.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def _fetch(context: TaskContext, source: VectorSource) -> tuple[VectorSource, str]:
     properties = context.blobs.properties(source.ref)
     context.progress(0.01, f"fetching {source.ref}")
@@ -138,16 +155,24 @@ def _fetch(context: TaskContext, source: VectorSource) -> tuple[VectorSource, st
     return source.model_copy(update=seen), name
 
 
-def _check_complete(prepared: PreparedVector, taken: Collection[str]) -> None:
-    missing = sorted({chunk.name for chunk in prepared.chunks} ^ set(taken))
+def _check_complete(prepared: PreparedVector, outlet: ChunkOutlet) -> None:
+    taken = {*outlet.staged, *outlet.loaded}
+    differing = {chunk.name for chunk in prepared.chunks} ^ taken
+    differing |= {chunk.name for chunk in prepared.chunks if not _is_whole(chunk, outlet.loaded)}
     rows = sum(chunk.rows for chunk in prepared.chunks)
     dropped = sum(one.count for one in prepared.dropped)
-    if missing or rows != prepared.rows_prepared or rows + dropped != prepared.rows_read:
+    if differing or rows != prepared.rows_prepared or rows + dropped != prepared.rows_read:
         raise TaskFailed(
             CHUNKS_INCOMPLETE,
             f"{prepared.rows_read} rows were read, {rows} are in chunks, {dropped} were dropped; "
-            f"chunks that differ: {', '.join(missing[:5]) or 'none'}.",
+            f"chunks that differ: {', '.join(sorted(differing)[:5]) or 'none'}.",
         )
+
+
+def _is_whole(chunk: ChunkFile, loaded: Mapping[str, LoadedChunk]) -> bool:
+    """Tell whether of a chunk as many rows were loaded or dropped as it was said to have."""
+    found = loaded.get(chunk.name)
+    return found is None or found.rows + sum(one.count for one in found.dropped) == chunk.rows
 
 
 def _names(columns: Sequence[ColumnDescription]) -> Mapping[str, str]:

@@ -17,10 +17,14 @@ from services.vector.wkb import conform
 _CODES = {"empty": GEOMETRY_EMPTY, "unusable": GEOMETRY_UNUSABLE}
 
 
+class MixedTooLate(Exception):
+    """What was loaded is not what the whole file makes of it; the file has to be read again."""
+
+
 class StagedTable:
     """A table that is loaded while its file is being read.
 
-    Loads may run beside each other, but not beside `take`.
+    Loads may run beside each other, but not beside `admit`.
 
     Args:
         context: The task's world.
@@ -39,18 +43,22 @@ class StagedTable:
         task = context.task
         self.name = TableName(STAGING_SCHEMA, f"v_{task.job_id[:32]}_r{task.revision}")
 
-    def take(self, outline: VectorOutline, geometry_type: str) -> None:
-        """Let the table take geometries of a type, which is as wide as that of any row before or wider."""
-        if geometry_type == self.geometry_type:
-            return
+    def admit(self, outline: VectorOutline, geometry_type: str) -> None:
+        """Let the table take geometries of a type, which takes those of all rows before as well.
+
+        Raises:
+            MixedTooLate: Rows that are there have become multi, and in a column of all types would
+                have stayed single.
+        """
+        self._refuse_mixture(geometry_type)
         self._declare()
         with self._context.transaction() as transaction:
             self._become(transaction, self._definition(outline, geometry_type))
         self.geometry_type = geometry_type
 
     def load(self, path: Path, first_id: int, rows: int) -> LoadedChunk:
-        """Load a chunk that needs no work of PostGIS in a transaction of its own, and remove the file."""
-        assert self.geometry_type is not None  # noqa: S101 - `take` comes first
+        """Load a chunk of the fast path in a transaction of its own, and remove the file."""
+        assert self.geometry_type is not None  # noqa: S101 - `admit` comes first
         fit = partial(conform, geometry_type=self.geometry_type)
         with self._context.transaction() as transaction:
             loaded = load_chunk(transaction, self.name, Chunk(path, first_id, rows, None, fit))
@@ -58,13 +66,22 @@ class StagedTable:
         return loaded
 
     def finish(self, prepared: PreparedVector, result: JsonObject) -> None:
-        """Let the table be what the whole file makes it, and end the task with that."""
+        """Let the table be what the whole file makes it, and end the task with that.
+
+        Raises:
+            MixedTooLate: As `admit` does.
+        """
+        self._refuse_mixture(prepared.geometry_type)
         outline = VectorOutline(columns=prepared.columns, target_srid=prepared.target_srid)
         definition = self._definition(outline, prepared.geometry_type, prepared.rows_prepared + 1)
         self._declare()
         with self._context.transaction() as transaction:
             self._become(transaction, definition)
             transaction.complete(result)
+
+    def _refuse_mixture(self, geometry_type: str) -> None:
+        if (self.geometry_type or "").startswith("Multi") and geometry_type.startswith("Geometry"):
+            raise MixedTooLate(f"{self.geometry_type} became {geometry_type}")
 
     def _declare(self) -> None:
         if self.geometry_type is None:

@@ -149,11 +149,6 @@ class TypeSet:
         dimensions = ("Z" if self._has_z else "") + ("M" if self._has_m else "")
         return _common_type(self._bases) + dimensions
 
-    @property
-    def is_mixed(self) -> bool:
-        """Tell whether singles have to be promoted."""
-        return len(self._bases) > 1 and _common_type(self._bases) != "Geometry"
-
 
 def _common_type(bases: set[int]) -> str:
     if len(bases) == 1:

@@ -14,7 +14,8 @@ from tests.acceptance.vector_jobs import (
     points,
     publish,
     rows_of,
-    squares_of_rising_type,
+    square,
+    squares,
     submit,
 )
 from tests.fixtures.processes import wait_until
@@ -100,7 +101,8 @@ def test_one_file_gives_the_same_table_in_whatever_chunks(terrane: "RunningSyste
 
 
 def test_a_type_that_only_the_last_row_tells_is_that_of_all_rows(terrane: "RunningSystem") -> None:
-    content = squares_of_rising_type(20_000)
+    last = {19_998: square(1, "MultiPolygon"), 19_999: square(2, "MultiPolygon", [5])}
+    content = squares(20_000, {1: {"type": "Polygon", "coordinates": []}, 2: None} | last)
     options = {"geometry_params": {"empty": "keep", "null": "keep"}}
     at_once = publish(terrane, content, table_name="rising_at_once", **options)
     by_tasks = publish(terrane, content, table_name="rising_by_tasks", chunk_size=1_000, **options)
@@ -118,6 +120,18 @@ def test_a_type_that_only_the_last_row_tells_is_that_of_all_rows(terrane: "Runni
         row = connection.execute("INSERT INTO geo.rising_at_once (number) VALUES (0) RETURNING id").fetchone()
         connection.rollback()
     assert row == (20_001,)
+
+
+def test_a_file_whose_last_row_is_of_another_kind_is_read_again(terrane: "RunningSystem") -> None:
+    line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+    content = squares(20_000, {10: square(10, "MultiPolygon"), 19_999: line})
+    at_once = publish(terrane, content, table_name="mixed_at_once")
+    by_tasks = publish(terrane, content, table_name="mixed_by_tasks", chunk_size=1_000)
+
+    assert (at_once["error"], by_tasks["error"]) == (None, None)
+    assert {job["result"]["geometry_type"] for job in (at_once, by_tasks)} == {"Geometry"}
+    assert len(terrane.tasks(at_once["job_id"], 2)) == at_once["result"]["chunks"] > 2
+    assert checksum(terrane, "mixed_at_once") == checksum(terrane, "mixed_by_tasks")
 
 
 def test_a_completed_job_is_found_again_and_runs_again_on_request(terrane: "RunningSystem") -> None:

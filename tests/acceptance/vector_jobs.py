@@ -1,7 +1,7 @@
 """What tests of vector jobs do with a running system."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -27,19 +27,21 @@ def points(count: int, **properties: Any) -> bytes:
     return "\n".join(json.dumps(feature) for feature in features).encode()
 
 
-def squares_of_rising_type(count: int) -> bytes:
-    """Return newline-delimited GeoJSON whose last rows alone tell its type, in several chunks."""
-    shapes = [_square(number) for number in range(count)]
-    shapes[1:3] = [{"type": "Polygon", "coordinates": []}, None]
-    shapes[-2:] = [_square(1, "MultiPolygon"), _square(2, "MultiPolygon", [5])]
+def squares(count: int, others: Mapping[int, Any]) -> bytes:
+    """Return newline-delimited GeoJSON of several chunks, some of their squares replaced."""
     features = (
-        {"type": "Feature", "properties": {"number": number, "text": "x" * 2_000}, "geometry": shape}
-        for number, shape in enumerate(shapes)
+        {
+            "type": "Feature",
+            "properties": {"number": number, "text": "x" * 2_000},
+            "geometry": others[number] if number in others else square(number),
+        }
+        for number in range(count)
     )
     return "\n".join(json.dumps(feature) for feature in features).encode()
 
 
-def _square(number: int, kind: str = "Polygon", height: Sequence[int] = ()) -> Any:
+def square(number: int, kind: str = "Polygon", height: Sequence[int] = ()) -> Any:
+    """Return one of many squares, as a polygon or as a multi polygon."""
     west, south = number % 350 - 180, number % 170 - 90
     corners = ((west, south), (west + 1, south), (west + 1, south + 1), (west, south))
     rings = [[[*corner, *height] for corner in corners]]

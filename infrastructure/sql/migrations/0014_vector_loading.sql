@@ -78,7 +78,14 @@ BEGIN
     actions := '{}';
     v_geom := ST_GeomFromWKB(p_wkb);
     IF v_geom IS NULL OR ST_IsEmpty(v_geom) THEN
-        geom := CASE WHEN v_geom IS NOT NULL THEN v_empty END;
+        -- In a column of all types it stays the kind that it was.
+        geom := CASE WHEN v_geom IS NULL THEN NULL
+                     WHEN v_type = 'Geometry'
+                          AND ST_GeometryType(v_geom) IN ('ST_Point', 'ST_LineString', 'ST_Polygon', 'ST_MultiPoint',
+                                                          'ST_MultiLineString', 'ST_MultiPolygon')
+                     THEN ST_GeomFromText(
+                              concat_ws(' ', substr(ST_GeometryType(v_geom), 4), v_dimensions, 'EMPTY'), v_target)
+                     ELSE v_empty END;
         RETURN;
     END IF;
     IF ST_GeometryType(v_geom) IN ('ST_CircularString', 'ST_CompoundCurve', 'ST_CurvePolygon', 'ST_MultiCurve',

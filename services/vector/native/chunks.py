@@ -26,7 +26,6 @@ from services.vector.native.fields import Column
 # Uncompressed: large enough that a chunk's own cost does not show, small enough for a worker's memory.
 _CHUNK_NBYTES: Final = 16 * 1024 * 1024
 _MOST_ROWS: Final = 500_000
-_LEVELS: Final = {"zstd": 1}
 
 
 def chunk_schema(columns: list[Column], crs: CRS) -> pa.Schema:
@@ -143,8 +142,10 @@ class ChunkWriter:
         self._writer.add_key_value_metadata({FOOTER_KEY: footer.model_dump_json()})
         self._writer.close()
         self._writer = None
-        path = self._directory / self._current
-        nbytes = self._unfinished(self._current).rename(path).stat().st_size
+        unfinished = self._unfinished(self._current)
+        # As soon as it has its name it may be taken away.
+        nbytes = unfinished.stat().st_size
+        unfinished.rename(self._directory / self._current)
         described = {"name": self._current, "rows": self._rows, "nbytes": nbytes, **self._described}
         self.files.append(ChunkFile.model_validate(described))
         self._rows = self._nbytes = 0
@@ -156,7 +157,7 @@ class ChunkWriter:
                 self._unfinished(self._current),
                 self._schema,
                 compression=self._size.compression,
-                compression_level=_LEVELS.get(self._size.compression),
+                compression_level=1 if self._size.compression == "zstd" else None,
                 use_dictionary=False,
                 write_statistics=False,
                 store_schema=True,

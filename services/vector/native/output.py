@@ -62,7 +62,7 @@ class Output:
         if geometry_type.endswith("M"):
             update = {"sql_path": True, "source_srid": srid, "source_crs": f"EPSG:{srid}"}
             fast = [chunk.model_copy(update=update) for chunk in fast]
-        return sorted([*fast, *self.for_sql.files], key=lambda chunk: chunk.name)
+        return sorted([*fast, *self.for_sql.files], key=lambda chunk: (len(chunk.name), chunk.name))
 
     def _record_batch(self, batch: Batch, prepared: PreparedRows) -> pa.RecordBatch:
         every = len(prepared.rows) == len(batch.fids)

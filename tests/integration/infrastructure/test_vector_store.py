@@ -148,7 +148,9 @@ SQUARE, LINE = "POLYGON ((0 0, 1 0, 1 1, 0 0))", "LINESTRING (0 0, 1 1)"
         ((SQUARE, LINE, "POINT (1 2)", "POINT EMPTY"), "Geometry", "GeometryZ"),
         ((LINE, "LINESTRING EMPTY"), "LineString", "MultiLineStringM"),
         (("POINT Z (1 2 3)",), "PointZ", "PointZM"),
-        ((SQUARE, LINE), "Geometry", "GeometryZM"),
+        ((SQUARE, LINE, "POINT EMPTY", "MULTIPOLYGON EMPTY"), "Geometry", "GeometryZM"),
+        ((SQUARE, "POLYGON EMPTY", "GEOMETRYCOLLECTION EMPTY"), "Geometry", "GeometryM"),
+        ((None, None), "Geometry", "Polygon"),
     ],
 )
 def test_rows_that_were_there_before_the_type_was_known_are_like_those_that_came_after(

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from core import codes
 from core.declaration import PreviousResults, Stage, TaskPlan
-from core.errors import TaskFailed, TransientError
+from core.errors import ErrorCode, TaskFailed, TransientError
 from core.handler import TaskContext, task_handler
 from core.models.tables import Chunk, Loaded, TableName
 from core.submission import SubmitRequest
@@ -23,7 +23,7 @@ from infrastructure.memory.vector_store import InMemoryVectorStore, InMemoryVect
 from jobs.mixins import JobBaseMixin, JobParameters
 from services.vector.chunk_outlet import ChunkOutlet
 from services.vector.models import FOOTER_KEY, OUTLINE, ChunkFooter, ColumnDescription, VectorOutline
-from services.vector.staged_table import StagedTable
+from services.vector.staged_table import MixedTooLate, StagedTable
 from tests.factories.memory_app import MemoryApp, memory_app
 from tests.factories.vectors import PLACES
 from tests.fixtures.processes import wait_until
@@ -100,6 +100,8 @@ class Desk:
     workspace: Path = field(init=False)
     rows: dict[int, int] = field(default_factory=dict)
     geometry_type: str = ""
+    error: str | None = None
+    raised: BaseException | None = None
 
     def run(self, act: Callable[[], object], *, at_once: bool = True) -> str:
         """Do something while the outlet is open; return how the job ended."""
@@ -109,8 +111,12 @@ class Desk:
             self.table = StagedTable(context, TARGET, "test", replace=False)
             self.outlet = ChunkOutlet(context, "temp/test/", self.table if at_once else None)
             self._outline()
-            with self.outlet:
-                act()
+            try:
+                with self.outlet:
+                    act()
+            except Exception as error:
+                self.raised = error
+                raise
             if described := self.tables.describe(self.table.name):
                 found = self.tables.snapshot().table(self.table.name).rows
                 self.rows = {row_id: row["number"] for row_id, row in found.items()}
@@ -121,6 +127,7 @@ class Desk:
         self.app.work()
         job = self.app.app.jobs.get(receipt.job_id)
         assert job is not None
+        self.error = job.error["code"] if job.error else None
         return job.status
 
     def put(
@@ -272,11 +279,64 @@ def test_a_database_that_does_not_answer_is_left_to_the_next_stage(desk: Desk) -
     assert (desk.outlet.staged, desk.outlet.loaded, desk.rows) == ([name(0), name(1)], {}, {})
 
 
-def test_a_row_that_is_refused_fails_the_task(desk: Desk) -> None:
+def test_a_row_that_is_refused_fails_the_task_and_stops_the_child(desk: Desk) -> None:
     desk.tables.raises = [TaskFailed(codes.TABLE_ROW_REFUSED, "no")]
+    told: list[ErrorCode] = []
 
-    assert desk.run(lambda: desk.put(0, [7])) == "failed"
+    def act() -> None:
+        desk.put(0, [7])
+        try:
+            wait_until(lambda: desk.outlet.check() is not None, 10)
+        except TaskFailed as error:
+            told.append(error.code)
+            # What the child says when its disk is full because nobody takes its chunks.
+            raise TransientError(codes.WORKSPACE_FULL, "full") from error
+
+    assert desk.run(act) == "failed"
+    assert told == [codes.TABLE_ROW_REFUSED]
+    assert desk.error == codes.TABLE_ROW_REFUSED.code
     assert desk.tables.describe(desk.table.name) is None
+
+
+@pytest.mark.parametrize("last", ["Geometry", "GeometryZ"])
+def test_rows_that_became_multi_too_early_are_told_of(desk: Desk, last: str) -> None:
+    def act() -> None:
+        desk.put(0, [7], "Polygon")
+        desk.put(1, [8], "MultiPolygon")
+        desk.put(2, [9], last)
+        wait_until(lambda: desk.outlet.check() is not None, 10)
+
+    assert desk.run(act) == "failed"
+    assert isinstance(desk.raised, MixedTooLate)
+    assert str(desk.raised) == f"MultiPolygon became {last}"
+
+
+def test_many_rows_are_not_written_anew_before_the_last_is_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.vector.chunk_outlet._MOST_REWRITTEN", 2)
+
+    def act() -> None:
+        desk.put(0, [7, 8], "Polygon")
+        desk.put(1, [9], "MultiPolygon")
+        desk.put(2, [10], "MultiPolygon")
+
+    assert desk.run(act) == "completed"
+    assert (desk.outlet.staged, desk.rows) == ([name(1), name(2)], {1: 7, 2: 8})
+
+
+@pytest.mark.parametrize("which", [name(0), OUTLINE])
+def test_no_link_is_followed(desk: Desk, tmp_path: Path, which: str) -> None:
+    def act() -> None:
+        path = desk.workspace / which
+        path.unlink(missing_ok=True)
+        path.symlink_to(tmp_path / "elsewhere")
+        if which == OUTLINE:
+            desk.put(0, [7])
+        wait_until(lambda: desk.outlet.check() is not None, 10)
+
+    assert desk.run(act) == "failed"
+    assert str(desk.raised) == f"{which} is no file"
 
 
 def test_what_stands_in_the_way_is_told_before_a_row_is_loaded(desk: Desk) -> None:
