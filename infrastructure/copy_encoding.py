@@ -12,8 +12,8 @@ from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 
 GEOMETRY = "geom"
-# Encoded at once; one row may be larger.
-_BATCH_BYTES = 8 * 1024 * 1024
+# Encoded at once, so that it stays near the processor; one row may be larger.
+_BATCH_BYTES = 1024 * 1024
 _MOST_ROWS = 50_000
 
 
