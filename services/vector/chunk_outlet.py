@@ -91,7 +91,8 @@ class ChunkOutlet:
         self._abandoned = error is not None
         self._stop.set()
         self._thread.join()
-        if self._error is not None and self._error is not error and not isinstance(error, Stopped):
+        passes = error is not None and (isinstance(error, Stopped) or not isinstance(error, Exception))
+        if self._error is not None and self._error is not error and not passes:
             raise self._error from error
 
     def check(self) -> None:
