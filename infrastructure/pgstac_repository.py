@@ -10,18 +10,13 @@ from config.defaults import STACDefaults
 from core import codes
 from core.errors import InvalidInput, NotFound, TaskFailed
 from core.json import JsonObject
-from core.ports.catalogue import UNKNOWN_EXTENT, Reference
-from core.stac_extents import (
-    bounds_extent,
-    grow_extent,
-    items_extent,
-    reaches_edge,
-    replace_extent,
-)
-from infrastructure.countries import COUNTRIES, CountryFinder
+from core.ports.catalogue import Reference
+from core.stac_extents import grow_extent, items_extent
+from infrastructure.countries import CountryFinder
 from infrastructure.database import Connection, Database
 from infrastructure.pgstac_bulk import FEWEST, upsert_in_bulk
 from infrastructure.pgstac_renders import CollectionRenders
+from infrastructure.pgstac_summaries import CollectionSummary
 from infrastructure.sql import load
 
 _QUERIES = load("catalogue")
@@ -189,17 +184,14 @@ class PgStacTransaction:
                 self._connection.execute(_QUERIES["upsert_items"], {"items": Jsonb(list(written))})
         known = self._known(list(by_collection))
         for collection_id, extent in grown_by.items():
-            before = known[collection_id]
-            self._grow(collection_id, before["extent"], extent)
+            before, came = known[collection_id], by_collection[collection_id]
             gone = replaced.get(collection_id, [])
-            beyond = [one for one in map(bounds_extent, gone) if grow_extent(extent, one) != extent]
-            self._shrink(collection_id, before["extent"], beyond)
-            self._summarise(collection_id, before["countries"], by_collection[collection_id], gone)
+            CollectionSummary(self._connection, collection_id, before).came(came, extent, gone)
             renders = CollectionRenders(self._connection, collection_id, before)
             if collection_id in began_empty:
-                renders.begin(by_collection[collection_id])
+                renders.begin(came)
             else:
-                renders.keep(by_collection[collection_id], gone)
+                renders.keep(came, gone)
 
     def get_item(self, collection_id: str, item_id: str) -> JsonObject | None:
         """Return an item as this transaction would leave it, or None."""
@@ -214,8 +206,7 @@ class PgStacTransaction:
         rows = self._connection.execute(_QUERIES["delete_items"], parameters).fetchall()
         before = self._known([collection_id]).get(collection_id)
         if before is not None:
-            self._shrink(collection_id, before["extent"], [bounds_extent(row) for row in rows])
-            self._summarise(collection_id, before["countries"], [], rows)
+            CollectionSummary(self._connection, collection_id, before).went(rows)
             CollectionRenders(self._connection, collection_id, before).keep([], rows)
         return sorted(row["id"] for row in rows)
 
@@ -260,54 +251,10 @@ class PgStacTransaction:
                 found.setdefault(collection_id, []).append(row)
         return found
 
-    def _shrink(self, collection_id: str, extent: JsonObject, gone: Sequence[JsonObject]) -> None:
-        """Measure a collection anew if what has gone from it reached to its edge."""
-        if not any(reaches_edge(one, extent) for one in gone):
-            return
-        row = self._connection.execute(
-            _QUERIES["measure_extent"], {"collection_id": collection_id}
-        ).fetchone()
-        # A circle has no edge at which to begin to measure: across the antimeridian it only grows.
-        if row is None or row["crosses"]:
-            return
-        measured = bounds_extent(row) if row["items"] else UNKNOWN_EXTENT
-        true = replace_extent(extent, measured)
-        if true != extent:
-            parameters = {"collection_id": collection_id, "extent": Jsonb(true)}
-            self._connection.execute(_QUERIES["set_extent"], parameters)
-
-    def _summarise(
-        self,
-        collection_id: str,
-        before: Sequence[str],
-        items: Sequence[JsonObject],
-        gone: Sequence[JsonObject],
-    ) -> None:
-        """Add the countries of what was written, and take out those that only what has gone lay in."""
-        written = set[str]().union(*(item["properties"].get(COUNTRIES, ()) for item in items))
-        doubtful = (set[str]().union(*(row["countries"] for row in gone)) & set(before)) - written
-        lost = doubtful - self._still_lie_in(collection_id, doubtful)
-        countries = set(before).union(written) - lost
-        if countries != set(before):
-            parameters = {"collection_id": collection_id, "countries": Jsonb(sorted(countries))}
-            self._connection.execute(_QUERIES["set_countries"], parameters)
-
-    def _still_lie_in(self, collection_id: str, countries: set[str]) -> set[str]:
-        if not countries:
-            return set()
-        parameters = {"collection_id": collection_id, "countries": sorted(countries)}
-        return {row["iso3"] for row in self._connection.execute(_QUERIES["countries_left"], parameters)}
-
     def _known(self, collection_ids: list[str]) -> dict[str, JsonObject]:
         parameters = {"collection_ids": collection_ids}
         row = self._connection.execute(_QUERIES["known_of_collections"], parameters).fetchone()
         return (row["known"] or {}) if row else {}
-
-    def _grow(self, collection_id: str, before: JsonObject, by: JsonObject) -> None:
-        grown = grow_extent(before, by)
-        if grown != before:
-            parameters = {"collection_id": collection_id, "extent": Jsonb(grown)}
-            self._connection.execute(_QUERIES["set_extent"], parameters)
 
 
 @contextmanager
