@@ -1,5 +1,6 @@
 """Vector files through the whole job, beside ogr2ogr and geopandas loading the same file."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,9 +49,13 @@ def _beside_peers(local: System, folder: Path) -> tuple[list[Row], float]:
     url = local.variables["DATABASE_URL"]
     ours, ogr, pandas, alone = [], [], [], []
     for _ in range(_TURNS):
+        _settle(local)
         ours.append(_seconds(local, source, "bench"))
+        _settle(local)
         ogr.append(ogr2ogr(source, url))
+        _settle(local)
         pandas.append(_alone("geopandas", source, url))
+        _settle(local)
         alone.append(_alone("load", source, url))
     name = f"{_POLYGONS:,} polygons, gpkg 3857 to 4326, repair"
     rows = [
@@ -60,6 +65,13 @@ def _beside_peers(local: System, folder: Path) -> tuple[list[Row], float]:
         Row("  peak memory of a worker and its children", _peak_mib(local, source), "MiB"),
     ]
     return rows, _POLYGONS / median(ours)
+
+
+def _settle(local: System) -> None:
+    """Let what the one before has left to be written not be the next one's work."""
+    with psycopg.connect(local.superuser_url(), autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    os.sync()
 
 
 def _large(local: System, folder: Path, rate: float) -> list[Row]:
