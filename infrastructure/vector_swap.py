@@ -21,9 +21,9 @@ _QUERIES = load("vectors")
 _LONGEST_NAME: Final = 63
 # How comments that a job wrote begin; every other line is a person's, and kept.
 _JOB_COMMENTS: Final = ("Source: ", "Source column: ")
-# Every index of ours ends with eight digits of the load that it was made by, so that two tables
-# with one history can lie in one schema.
-_OURS = re.compile(r"_[0-9a-f]{8}$")
+# With which every index of ours ends: of the load that it was made by, so that two tables with one
+# history can lie in one schema.
+_DIGITS = re.compile(r"_[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Swap:
         )
         for view in views:
             self._make_again(view)
-        return [row["name"] for row in kept["indexes"] if not _OURS.search(row["name"])]
+        return [row["name"] for row in kept["indexes"] if not self._is_ours(row)]
 
     def _refuse_attachments(self, former: int) -> None:
         names = [row["name"] for row in self._rows("attachments", oid=former)]
@@ -152,14 +152,24 @@ class Swap:
         sequences = self._rows("identity_sequence", oid=there["oid"])
         move(self._connection, self._staged, self._table)
         for index in indexes:
-            what = "pkey" if index["is_primary"] else f"{index['first_column']}_{index['method']}"
-            self._rename("INDEX", index["name"], what)
+            self._rename("INDEX", index["name"], self._index_stem(index))
         for sequence in sequences:
-            self._rename("SEQUENCE", sequence["name"], "id_seq")
+            self._rename("SEQUENCE", sequence["name"], self._stem("id_seq"))
 
-    def _rename(self, kind: str, name: str, what: str) -> None:
+    def _is_ours(self, index: DictRow) -> bool:
+        """Tell whether a job made an index, by its name."""
+        stem = self._index_stem(index)
+        name: str = index["name"]
+        return name.startswith(stem) and _DIGITS.fullmatch(name.removeprefix(stem)) is not None
+
+    def _index_stem(self, index: DictRow) -> str:
+        return self._stem("pkey" if index["is_primary"] else f"{index['first_column']}_{index['method']}")
+
+    def _stem(self, what: str) -> str:
+        return f"{self._table.name}_{what}".encode()[: _LONGEST_NAME - 9].decode(errors="ignore")
+
+    def _rename(self, kind: str, name: str, stem: str) -> None:
         digest = hashlib.sha256(self._staged.name.encode()).hexdigest()[:8]
-        stem = f"{self._table.name}_{what}".encode()[: _LONGEST_NAME - 9].decode(errors="ignore")
         renamed = sql.Identifier(f"{stem}_{digest}")
         template = "ALTER INDEX {} RENAME TO {}" if kind == "INDEX" else "ALTER SEQUENCE {} RENAME TO {}"
         self._execute(template, sql.Identifier(self._table.schema, name), renamed)

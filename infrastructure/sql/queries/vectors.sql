@@ -55,6 +55,8 @@ SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind, pg_has_role(c.r
 
 -- attachments
 -- What goes with a table when it is dropped, and changes what it does: triggers, rules, policies, publications.
+SELECT 'row-level security' AS name FROM pg_class WHERE oid = %(oid)s AND relrowsecurity
+UNION ALL
 SELECT 'trigger ' || tgname AS name FROM pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal
 UNION ALL
 SELECT 'rule ' || rulename FROM pg_rewrite WHERE ev_class = %(oid)s AND rulename <> '_RETURN'
