@@ -112,6 +112,12 @@ def test_chunks_that_are_loaded_already_get_no_task() -> None:
     assert (task.parameters["first_id"], task.parameters["rows"]) == (301, 50)
 
 
+def test_no_row_may_be_bad_unless_the_caller_says_so() -> None:
+    [task] = ProcessVectorJob.plan_prepare_chunks(parameters(), prepared())
+
+    assert task.parameters["prepare"]["converter"]["max_bad_rows_percent"] == 0
+
+
 @pytest.mark.parametrize("extension", ["GPKG", ".gpkg", ".GPkg"])
 def test_extensions_are_known_however_they_are_spelt(extension: str) -> None:
     assert parameters(file_extension=extension) == parameters()
