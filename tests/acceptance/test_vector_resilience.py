@@ -72,6 +72,8 @@ def test_workers_killed_at_any_moment_leave_the_same_tables(
         time.sleep(chance.uniform(0.1, 0.4))
     wait_until(lambda: any(terrane.tasks(job_id, 1) for job_id in jobs), 60)
     time.sleep(chance.uniform(0, 3))
+    # A blow in the pause between two tasks would show nothing.
+    wait_until(lambda: bool(terrane.query("SELECT task_id FROM app.tasks WHERE status = 'processing'")), 60)
     for worker in terrane.workers():
         worker.kill()
 
