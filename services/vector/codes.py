@@ -224,6 +224,12 @@ INDEX_COLUMN_UNKNOWN = ErrorCode(
     "A column to be indexed does not exist",
     "Name columns of the file in `indexes`, by the names that are listed.",
 )
+INDEX_COLUMN_NOT_TEMPORAL = ErrorCode(
+    "vector.index_column_not_temporal",
+    "A column to be indexed as a time holds no times",
+    "Name columns of dates or times in `indexes.temporal`, and others in `indexes.attributes`; the values of "
+    "the file tell the type of its columns.",
+)
 CHUNKS_INCOMPLETE = ErrorCode(
     "vector.chunks_incomplete",
     "Rows that were read are in no chunk",

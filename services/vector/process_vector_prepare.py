@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -15,15 +16,17 @@ from core.models.tables import TableName
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.vector.chunk_outlet import CHUNK_PREFIX, ChunkOutlet
-from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_UNKNOWN
+from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_NOT_TEMPORAL, INDEX_COLUMN_UNKNOWN
 from services.vector.handover import LoadedChunk, PreparedChunks, VectorSource, chunk_runs
 from services.vector.ledger import loaded_together
-from services.vector.models import ChunkFile, ColumnDescription, PreparedVector, PrepareVector
+from services.vector.models import ChunkFile, ColumnDescription, ColumnType, PreparedVector, PrepareVector
 from services.vector.staged_table import MixedTooLate, StagedTable
 
 logger = logging.getLogger(__name__)
 
 _PREPARED = "prepared.json"
+# A B-tree takes every type that columns have; a BRIN takes neither boolean, jsonb nor arrays.
+_TEMPORAL_TYPES: Final[frozenset[ColumnType]] = frozenset({"date", "time", "timestamp", "timestamptz"})
 
 
 class Reading(BaseModel):
@@ -118,7 +121,7 @@ def _prepare(p: ProcessVectorPrepare, context: TaskContext, *, at_once: bool) ->
         rows_read=prepared.rows_read,
         rows_prepared=prepared.rows_prepared,
         attributes=_columns(names, p.indexes.attributes, "attributes"),
-        temporal=_columns(names, p.indexes.temporal, "temporal"),
+        temporal=_temporal_columns(prepared.columns, names, p.indexes.temporal),
         loaded=loaded_together(outlet.loaded.values()),
         seconds={**prepared.seconds, **seconds},
     )
@@ -190,6 +193,20 @@ def _columns(names: Mapping[str, str], wanted: Sequence[str], parameter: str) ->
             f"indexes.{parameter}: {', '.join(unknown)} is not among {known or 'no columns'}.",
         )
     return list(dict.fromkeys(names[name] for name in wanted))
+
+
+def _temporal_columns(
+    columns: Sequence[ColumnDescription], names: Mapping[str, str], wanted: Sequence[str]
+) -> list[str]:
+    found = _columns(names, wanted, "temporal")
+    types = {column.name: column.type for column in columns}
+    others = [f"{name} ({types[name]})" for name in found if types[name] not in _TEMPORAL_TYPES]
+    if others:
+        raise TaskFailed(
+            INDEX_COLUMN_NOT_TEMPORAL,
+            f"indexes.temporal: {', '.join(others)} is no column of dates or times.",
+        )
+    return found
 
 
 def _stage_description(context: TaskContext, prepared: PreparedVector, prefix: str) -> BlobRef:

@@ -1,4 +1,4 @@
-"""Tables of which rows are missing are not published, whatever the child or the database says."""
+"""What is refused after the child has read a file, and that nothing of it is published."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -76,6 +76,11 @@ class Child:
         pass
 
 
+def _columns(kind: str) -> list[ColumnDescription]:
+    seen = {"name": "seen", "source_name": "Seen", "type": kind}
+    return [*COLUMNS, ColumnDescription.model_validate(seen)]
+
+
 def _chunk(number: int, rows: int) -> ChunkFile:
     return ChunkFile(name=f"chunk_{number:05d}.parquet", rows=rows, nbytes=10)
 
@@ -121,6 +126,7 @@ class Desk:
     app: MemoryApp
     tables: Tables
     child: Child
+    message: str = ""
 
     def publish(self, **parameters: Any) -> tuple[str, str | None]:
         """Run the job; return how it ended, and the code of its error."""
@@ -129,6 +135,7 @@ class Desk:
         self.app.work()
         job = self.app.app.jobs.get(receipt.job_id)
         assert job is not None
+        self.message = job.error["message"] if job.error else ""
         return job.status, job.error["code"] if job.error else None
 
     @property
@@ -207,3 +214,27 @@ def test_a_chunk_with_fewer_rows_than_the_child_says_is_not_published(desk: Desk
 
     assert desk.publish() == ("failed", "vector.chunks_incomplete")
     assert desk.published == NOTHING
+
+
+@pytest.mark.parametrize("kind", ["date", "time", "timestamp", "timestamptz"])
+def test_columns_of_time_may_be_indexed_as_such(desk: Desk, kind: str) -> None:
+    desk.child.says = {"columns": _columns(kind)}
+
+    assert desk.publish(indexes={"temporal": ["Seen"]}) == ("completed", None)
+
+
+@pytest.mark.parametrize("kind", ["boolean", "jsonb", "text[]", "bigint", "text"])
+@pytest.mark.parametrize("name", ["Seen", "seen"])
+def test_columns_of_other_types_are_refused_as_columns_of_time(desk: Desk, kind: str, name: str) -> None:
+    desk.child.says = {"columns": _columns(kind)}
+
+    assert desk.publish(indexes={"temporal": [name]}) == ("failed", "vector.index_column_not_temporal")
+    assert desk.message == f"indexes.temporal: seen ({kind}) is no column of dates or times."
+    assert desk.published == NOTHING
+
+
+@pytest.mark.parametrize("kind", ["boolean", "jsonb", "text[]", "bytea", "numeric"])
+def test_columns_of_every_type_may_have_a_b_tree(desk: Desk, kind: str) -> None:
+    desk.child.says = {"columns": _columns(kind)}
+
+    assert desk.publish(indexes={"attributes": ["Seen"]}) == ("completed", None)
