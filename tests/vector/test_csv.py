@@ -72,6 +72,43 @@ def test_every_delimiter_is_found(desk: Desk) -> None:
         assert desk.prepare("a.csv").column("t") == ["x y"]
 
 
+def test_a_delimiter_that_is_none_of_the_usual_can_be_given(desk: Desk) -> None:
+    desk.write("a.csv", 'lat#lon#t\n1.5#2#"a#b"\n3#4#c,d;e\n')
+
+    outcome = desk.prepare("a.csv", converter={"delimiter": "#"})
+
+    assert outcome.wkt == ["POINT (2 1.5)", "POINT (4 3)"]
+    assert outcome.column("t") == ["a#b", "c,d;e"]
+
+
+def test_a_delimiter_that_is_given_overrules_the_one_that_would_be_found(desk: Desk) -> None:
+    desk.write("a.csv", "lat;lon;a,b\n1;2;x,y\n")
+
+    outcome = desk.prepare("a.csv", converter={"delimiter": ";"})
+
+    assert outcome.column("a_b") == ["x,y"]
+
+
+def test_a_decimal_mark_can_be_given(desk: Desk) -> None:
+    desk.write("a.csv", "lat;lon;depth;code\n47,5;8,25;1,5;1.2.3\n48;9;-2;4\n")
+
+    outcome = desk.prepare("a.csv", converter={"decimal": ",", "delimiter": ";"})
+
+    assert outcome.wkt == ["POINT (8.25 47.5)", "POINT (9 48)"]
+    assert outcome.column("depth") == [1.5, -2.0]
+    assert outcome.column("code") == ["1.2.3", "4"]
+
+
+def test_a_decimal_mark_that_is_given_overrules_the_one_that_would_be_found(desk: Desk) -> None:
+    desk.write("a.csv", "lat;lon;a;b;c\n47.5;8.25;1,5;2,5;3,5\n")
+
+    found = desk.prepare("a.csv")
+    given = desk.prepare("a.csv", converter={"decimal": "."})
+
+    assert (found.column("a"), given.column("a")) == ([1.5], ["1,5"])
+    assert given.wkt == ["POINT (8.25 47.5)"]
+
+
 def test_encodings_are_found_or_given(desk: Desk) -> None:
     text = "lat,lon,Straße\n1,2,Köln\n"
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
