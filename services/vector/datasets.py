@@ -48,6 +48,8 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     ".tab": (".dat",),
     ".mif": (".mid",),
 }
+# Of a loose file of these, the part that is missing is told by name.
+_TOLD_BY_PARTS: Final[frozenset[FileExtension]] = frozenset({"mif", "tab"})
 _SIDECARS: Final = (".shx", ".dbf", ".prj", ".cpg", ".dat", ".map", ".id", ".ind", ".mid")
 # Statements of a .tab file that make MapInfo, and OGR, open other files.
 _TAB_REFERENCE: Final = re.compile(
@@ -100,7 +102,7 @@ def _single(path: Path, extension: FileExtension) -> Dataset:
     driver = driver_of(path)
     if extension == "shp" and driver == "ESRI Shapefile":
         raise TaskFailed(SHAPEFILE_LOOSE, f"{path.name} came without its .shx, .dbf and .prj", file=path.name)
-    if extension in PACKED and extension != "tab":
+    if extension in PACKED and extension not in _TOLD_BY_PARTS:
         raise mismatch(path, extension, f"{driver}, not an archive")
     check_extension(path, extension, driver)
     _require_parts(path)

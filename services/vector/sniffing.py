@@ -70,7 +70,7 @@ EXPECTED: Final[dict[FileExtension, frozenset[Driver]]] = {
     ),
 }
 #: Extensions whose files have to come in an archive, because they are several.
-PACKED: Final[frozenset[FileExtension]] = frozenset({"gdb", "kmz", "shp", "tab", "zip"})
+PACKED: Final[frozenset[FileExtension]] = frozenset({"gdb", "kmz", "mif", "shp", "tab", "zip"})
 
 _JSON_TYPE: Final = re.compile(rb'"type"\s*:\s*"(\w+)"')
 _GEOJSON_TYPES: Final = frozenset(

@@ -159,6 +159,20 @@ def test_mapinfo_tables_come_in_archives(desk: Desk, kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("extension", ["mif", "zip"])
+@pytest.mark.parametrize("kind", ["Point", "LineString", "Polygon", "MultiLineString", "MultiPolygon"])
+def test_mapinfo_interchange_files_come_in_archives(desk: Desk, kind: str, extension: str) -> None:
+    folder = desk.workspace / "m"
+    folder.mkdir()
+    desk.write_layer("m/a.mif", [ALL[kind]], SEVEN, driver="MapInfo File", geometry_type=kind)
+    desk.zip("a.zip", folder.iterdir(), prefix="deep/")
+
+    outcome = desk.prepare("a.zip", extension)
+
+    assert same(outcome, kind)
+    assert outcome.column("v") == [7]
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_geoparquet_is_read_by_row_groups(desk: Desk, kind: str) -> None:
     frame = geopandas.GeoDataFrame({"v": [7]}, geometry=shapely.from_wkt([ALL[kind]]), crs="EPSG:4326")

@@ -230,6 +230,18 @@ def test_a_loose_table_is_refused(desk: Desk) -> None:
     assert desk.refusal("a.tab").message == "a.tab has no .dat beside it"
 
 
+@pytest.mark.parametrize("archive", [False, True])
+def test_an_interchange_file_without_its_data_is_refused(desk: Desk, archive: bool) -> None:
+    path = desk.write_layer("a.mif", ["POINT (1 2)"], {"v": [1]}, driver="MapInfo File")
+    path.with_suffix(".mid").unlink()
+    if archive:
+        desk.zip("a.zip", [path])
+
+    error = desk.refusal("a.zip" if archive else "a.mif", "mif")
+
+    assert (error.code.code, error.message) == ("vector.part_missing", "a.mif has no .mid beside it")
+
+
 def test_five_thousand_columns_are_refused(desk: Desk) -> None:
     desk.write("a.csv", "lat,lon," + ",".join(f"c{n}" for n in range(5_000)) + "\n" + "1," * 5_001 + "1\n")
 
