@@ -43,7 +43,7 @@ class ConverterOptions(Options):
     encoding: str | None = Field(default=None, max_length=40, description="Of text, e.g. utf-8 or cp1252.")
     decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark of a CSV file.")
     layer_name: str | None = Field(default=None, description="The same as `layer`.")
-    kml_name: str | None = Field(default=None, description="File in a KMZ archive.")
+    kml_name: str | None = Field(default=None, description="KML file in a KMZ or ZIP archive.")
     shp_name: str | None = Field(default=None, description="Shapefile in a ZIP archive.")
     max_bad_rows_percent: float = Field(
         default=0.0,

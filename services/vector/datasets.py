@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import TaskFailed
-from core.vector_options import FileExtension
+from core.vector_options import ConverterOptions, FileExtension
 from services.vector.archives import unpack
 from services.vector.codes import (
     EXTERNAL_REFERENCE,
@@ -114,9 +114,9 @@ def _in_archive(request: PrepareVector, archive: Path, workspace: Path) -> Datas
     shutil.rmtree(workspace / _UNPACKED, ignore_errors=True)
     files = unpack(archive, workspace / _UNPACKED)
     candidates = _candidates(files, request.file_extension)
-    wanted = request.converter.kml_name if request.file_extension == "kmz" else request.converter.shp_name
+    wanted = _wanted(request.converter)
     if wanted:
-        candidates = [each for each in candidates if _is_named(each, wanted)]
+        candidates = [each for each in candidates if _is_wanted(each, request.converter)]
     elif request.file_extension == "kmz":
         candidates = _root_documents(candidates)
     relative = sorted(str(each.relative_to(workspace / _UNPACKED)) for each in candidates)
@@ -148,6 +148,17 @@ def _top(path: Path) -> Path:
     return next((each for each in path.parents if each.suffix.lower() == ".gdb"), path)
 
 
+def _wanted(options: ConverterOptions) -> str:
+    return " and no ".join(repr(name) for name in (options.shp_name, options.kml_name) if name)
+
+
+def _is_wanted(path: Path, options: ConverterOptions) -> bool:
+    """Tell whether a data set is one that the caller names; ``kml_name`` names KML only."""
+    if options.kml_name and path.suffix.lower() == ".kml" and _is_named(path, options.kml_name):
+        return True
+    return bool(options.shp_name and _is_named(path, options.shp_name))
+
+
 def _is_named(path: Path, wanted: str) -> bool:
     asked = wanted.replace("\\", "/").casefold()
     return asked in (path.name.casefold(), path.stem.casefold()) or str(path).casefold().endswith(f"/{asked}")
@@ -160,9 +171,9 @@ def _root_documents(candidates: list[Path]) -> list[Path]:
     return [each for each in at_root if each.name.lower() == "doc.kml"] or at_root[:1]
 
 
-def _without_data(archive: Path, files: list[Path], wanted: str | None) -> str:
+def _without_data(archive: Path, files: list[Path], wanted: str) -> str:
     listed = ", ".join(each.name for each in files[:10]) or "nothing"
-    return f"{archive.name} holds {listed}" + (f", and no {wanted!r}" if wanted else "")
+    return f"{archive.name} holds {listed}" + (f", and no {wanted}" if wanted else "")
 
 
 def _opened(path: Path, extension: FileExtension) -> Dataset:

@@ -300,6 +300,24 @@ def test_kmz_is_unpacked_and_its_document_read(desk: Desk) -> None:
     assert desk.prepare("a.kmz", converter={"kml_name": "z.kml"}).wkt == ["POINT (9 9)", "POINT (3 4)"]
 
 
+def test_one_of_several_kml_files_of_an_archive_can_be_named(desk: Desk) -> None:
+    desk.zip("a.zip", [desk.write("y.kml", KML), desk.write("z.kml", KML.replace("1,2", "9,9"))])
+
+    assert "kml_name" in desk.refusal("a.zip").code.remedy
+    assert desk.refusal("a.zip").code.code == "vector.zip_ambiguous"
+    assert desk.prepare("a.zip", converter={"kml_name": "z"}).wkt == ["POINT (9 9)", "POINT (3 4)"]
+
+
+def test_a_kml_file_that_is_named_and_not_there_is_refused(desk: Desk) -> None:
+    desk.write_layer("a.gpkg", [SQUARE], SEVEN, driver="GPKG")
+    desk.zip("a.zip", [desk.write("y.kml", KML), desk.workspace / "a.gpkg"])
+
+    for name in ("x.kml", "a"):
+        error = desk.refusal("a.zip", converter={"kml_name": name})
+        assert error.code.code == "vector.zip_without_data"
+        assert f"and no {name!r}" in error.message
+
+
 def test_field_types_of_geopackage_are_kept(desk: Desk) -> None:
     columns = {
         "i16": pa.array([1, None], pa.int16()),
