@@ -1,6 +1,7 @@
 """A vector file goes in through HTTP and comes out as a table with a STAC item."""
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -73,6 +74,109 @@ def test_the_item_of_a_table_says_what_it_is(terrane: "RunningSystem") -> None:
     with terrane.blobs as service:
         picture = service.get_blob_client("silver-vectors", "geo/itemised_thumbnail.png")
         assert picture.download_blob().readall()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_result_accounts_for_every_row_and_byte(terrane: "RunningSystem") -> None:
+    bad = {2: "x,10,bad", 4: "91,10,out", 5: "1,2", 7: "-95,10,out", 9: "?,9,bad"}
+    lines = [bad.get(number, f"{number},{number},good {number}") for number in range(1, 13)]
+    content = "\n".join(["lat,lon,Label", *lines]).encode()
+
+    job = publish(
+        terrane,
+        content,
+        file_extension="csv",
+        table_name="accounted",
+        converter_params={"max_bad_rows_percent": 50},
+    )
+
+    assert job["status"] == "completed", json.dumps(job["error"])
+    result = job["result"]
+    assert (result["rows_read"], result["rows_loaded"], result["rows_dropped"]) == (12, 7, 5)
+    assert rows_of(terrane, "SELECT count(*) AS n FROM geo.accounted") == [{"n": 7}]
+    dropped = {one["code"]: (one["count"], one["feature_ids"]) for one in result["dropped"]}
+    assert dropped == {
+        "vector.row_malformed": (1, [5]),
+        "vector.coordinates_malformed": (2, [2, 9]),
+        "vector.coordinates_out_of_range": (2, [4, 7]),
+    }
+    assert all(one["message"] for one in result["dropped"])
+    assert result["columns"] == [
+        {"name": name, "source_name": source, "type": kind, "precision": None, "scale": None, "note": None}
+        for name, source, kind in (
+            # A type is that of all rows of the file, those that are dropped among them.
+            ("lat", "lat", "text"),
+            ("lon", "lon", "bigint"),
+            ("label", "Label", "text"),
+        )
+    ]
+    assert result["column_count"] == 3
+    assert result["nbytes"].keys() == {"source", "chunks", "table"}
+    assert result["nbytes"]["source"] == len(content)
+    assert min(result["nbytes"].values()) > 0
+    assert result["seconds"].keys() >= {
+        "fetch",
+        "prepare",
+        "open",
+        "read",
+        "geometry",
+        "write",
+        "upload",
+        "index",
+        "count",
+        "draw",
+    }
+    assert min(result["seconds"].values()) >= 0
+    assert result["left_behind"] == []
+
+
+def test_indexes_that_a_table_had_from_others_are_told_of_when_it_is_replaced(
+    terrane: "RunningSystem",
+) -> None:
+    publish(terrane, points(10), table_name="indexed")
+    with psycopg.connect(terrane.variables["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("SET ROLE terrane_app")
+        connection.execute("CREATE INDEX by_hand ON geo.indexed (number, name)")
+
+    job = publish(terrane, points(20), table_name="indexed", if_exists="replace")
+
+    assert job["status"] == "completed", json.dumps(job["error"])
+    [index] = job["result"]["left_behind"]
+    assert "by_hand" in index
+
+
+def test_item_collection_and_indexes_are_as_asked(terrane: "RunningSystem") -> None:
+    seen = ["2021-06-01T12:00:00Z", "2020-03-01T00:00:00+01:00", "2022-01-31T23:59:59Z"]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"Seen": moment, "day": f"2019-0{number}-15", "flag": True, "tags": [number, "x"]},
+            "geometry": {"type": "Point", "coordinates": [number, number]},
+        }
+        for number, moment in enumerate(seen, 1)
+    ]
+
+    job = publish(
+        terrane,
+        "\n".join(json.dumps(feature) for feature in features).encode(),
+        table_name="observed",
+        collection_id="observations",
+        item_id="observed-2021",
+        indexes={"spatial": False, "temporal": ["Seen"], "attributes": ["flag", "tags"]},
+    )
+
+    assert job["status"] == "completed", json.dumps(job["error"])
+    result = job["result"]
+    assert (result["collection_id"], result["item_id"]) == ("observations", "observed-2021")
+    item = item_of(terrane, result)
+    assert_valid_item(item)
+    assert (item["collection"], item["id"]) == ("observations", "observed-2021")
+    properties = item["properties"]
+    assert properties["datetime"] is None
+    times = [datetime.fromisoformat(properties[key]) for key in ("start_datetime", "end_datetime")]
+    assert times == [datetime.fromisoformat("2020-02-29T23:00:00Z"), datetime.fromisoformat(seen[2])]
+    indexes = "SELECT indexdef FROM pg_indexes WHERE (schemaname, tablename) = ('geo', 'observed')"
+    methods = sorted(row["indexdef"].partition("USING ")[2] for row in rows_of(terrane, indexes))
+    assert methods == ["brin (seen)", "btree (flag)", "btree (id)", "btree (tags)"]
 
 
 def test_nothing_intermediate_stays_of_a_completed_job(terrane: "RunningSystem") -> None:
