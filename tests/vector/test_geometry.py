@@ -188,6 +188,16 @@ def test_latitudes_beyond_90_are_named(desk: Desk) -> None:
     assert "latitude 91 to 91" in outcome.result.dropped[0].message
 
 
+def test_latitudes_beyond_90_are_named_where_only_postgis_reads_the_rows(desk: Desk) -> None:
+    good = [f"POINT M ({x} 50 1)" for x in range(20)]
+
+    outcome = prepared(desk, *good[:10], "POINT M (400 99 1)", *good[10:])
+
+    assert outcome.dropped == {"vector.coordinates_out_of_range": [11]}
+    assert "longitude 400 to 400, latitude 99 to 99" in outcome.result.dropped[0].message
+    assert (outcome.column("n"), outcome.result.bbox) == ([*range(10), *range(11, 21)], (0, 50, 19, 50))
+
+
 JUMP = "POLYGON ((179 0, -179 0, -179 1, 179 1, 179 0))"
 
 

@@ -13,14 +13,20 @@ import shapely
 from numpy.typing import NDArray
 
 from core.vector_options import GeometryOptions
-from services.vector.codes import GEOMETRY_COLLAPSED, GEOMETRY_EMPTY, GEOMETRY_MALFORMED, GEOMETRY_NULL
+from services.vector.codes import (
+    COORDINATES_OUT_OF_RANGE,
+    GEOMETRY_COLLAPSED,
+    GEOMETRY_EMPTY,
+    GEOMETRY_MALFORMED,
+    GEOMETRY_NULL,
+)
 from services.vector.native import antimeridian, repair
 from services.vector.native.clean import CleanRows, clean_rows, crosses_map
 from services.vector.native.envelopes import envelopes
 from services.vector.native.extent import Extent
 from services.vector.native.ledger import Ledger
-from services.vector.native.reprojection import Reprojection
-from services.vector.native.shapes import COLLECTION, Shapes, applied, has_curves, read_shapes
+from services.vector.native.reprojection import Reprojection, extremes
+from services.vector.native.shapes import COLLECTION, EXAMPLES, Shapes, applied, has_curves, read_shapes
 from services.vector.native.source import Batch
 from services.vector.wkb import LAST_SIMPLE, Headers, TypeSet, headers
 
@@ -180,7 +186,14 @@ class GeometryPipeline:
 
     def _for_sql(self, rows: NDArray[np.intp], batch: Batch) -> PreparedRows:
         wkb = batch.geometries.take(pa.array(rows))
-        boxes = self._reprojection.transform_boxes(envelopes(wkb))
+        given = envelopes(wkb)
+        # Infinite coordinates are left to PostGIS, which names them as such.
+        gone = self._reprojection.is_out_of_range(given) & np.isfinite(given).all(axis=1)
+        if gone.any():
+            examples = [extremes(box) for box in given[gone][:EXAMPLES]]
+            self._ledger.drop(COORDINATES_OUT_OF_RANGE, batch.fids[rows[gone]].tolist(), examples)
+            rows, wkb, given = rows[~gone], wkb.filter(pa.array(~gone)), given[~gone]
+        boxes = self._reprojection.transform_boxes(given)
         self.types.add(headers(wkb), may_split=self._splits and bool(crosses_map(boxes).any()))
         self.extent.add(boxes)
         self.any_geometry |= bool(len(rows))

@@ -37,7 +37,7 @@ class Reprojection:
             return
         bounds = shapely.bounds(shapes.geometries)
         gone = self.is_out_of_range(bounds)
-        shapes.drop(gone, COORDINATES_OUT_OF_RANGE, lambda place: _extremes(bounds[place]))
+        shapes.drop(gone, COORDINATES_OUT_OF_RANGE, lambda place: extremes(bounds[place]))
 
     def is_out_of_range(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which boxes, shape (n, 4) in the source CRS, hold no longitudes and latitudes."""
@@ -95,6 +95,7 @@ class Reprojection:
         return moved
 
 
-def _extremes(bounds: NDArray[np.float64]) -> str:
+def extremes(bounds: NDArray[np.float64]) -> str:
+    """Return the words for a box, shape (4,), of longitudes and latitudes."""
     west, south, east, north = bounds
     return f"longitude {west:g} to {east:g}, latitude {south:g} to {north:g}"

@@ -12,7 +12,8 @@ from core.errors import ErrorCode
 from services.vector.codes import GEOMETRY_MALFORMED
 from services.vector.native.ledger import Ledger
 
-_EXAMPLES: Final = 10
+#: How many rows of a kind are told of.
+EXAMPLES: Final = 10
 COLLECTION: Final = 7
 POLYGONAL: Final = (3, 6)
 
@@ -61,7 +62,7 @@ class Shapes:
         places = np.flatnonzero(gone)
         if not len(places):
             return
-        examples = [example(int(place)) for place in places[:_EXAMPLES]] if example else []
+        examples = [example(int(place)) for place in places[:EXAMPLES]] if example else []
         self.ledger.drop(code, self.fids[places].tolist(), examples)
         self.rows, self.geometries = self.rows[~gone], self.geometries[~gone]
 
