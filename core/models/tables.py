@@ -70,8 +70,8 @@ class NewTable:
 class GeometryRules:
     """What becomes of geometries that only PostGIS can read, in this order.
 
-    They are linearised, repaired, reprojected, cut, simplified, put on a grid, and given the type and
-    the dimensions of the table's column.
+    They are linearised, repaired, rid of repeated points, reprojected, cut, simplified, put on a grid,
+    their rings put in order, and given the type and the dimensions of the table's column.
 
     Args:
         source_srid: Of the geometries; None if `source_crs` is to be used.

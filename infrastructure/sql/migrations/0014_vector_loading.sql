@@ -54,9 +54,34 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ST_CollectionHomogenize(ST_Collect(geom ORDER BY path, side)) FROM pieces WHERE NOT ST_IsEmpty(geom)
 $$;
 
--- A geometry as the table wants it, from one that only PostGIS can read: linearised, repaired,
--- reprojected, cut at the antimeridian, simplified, put on a grid, with the type and the dimensions of the
--- table's column.
+-- A line or an area without points that repeat the one before, measure included. With heights such a point may
+-- be the top of a wall, so it stays.
+CREATE FUNCTION app.without_repeated_points_v1(p_geom geometry) RETURNS geometry
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN ST_Zmflag(p_geom) IN (0, 1)
+                     AND ST_GeometryType(p_geom) IN ('ST_LineString', 'ST_Polygon', 'ST_MultiLineString',
+                                                     'ST_MultiPolygon')
+                THEN ST_RemoveRepeatedPoints(p_geom, 0) ELSE p_geom END
+$$;
+
+-- A geometry whose areas have outer rings that run counter-clockwise, and holes that run clockwise. What lies in a
+-- collection is turned part by part, for PostGIS would turn the lines in it as well.
+CREATE FUNCTION app.orient_rings_v1(p_geom geometry) RETURNS geometry
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF ST_IsPolygonCCW(p_geom) THEN
+        RETURN p_geom;
+    ELSIF ST_GeometryType(p_geom) <> 'ST_GeometryCollection' THEN
+        RETURN ST_ForcePolygonCCW(p_geom);
+    END IF;
+    RETURN (SELECT ST_ForceCollection(ST_Collect(app.orient_rings_v1(ST_GeometryN(p_geom, part)) ORDER BY part))
+              FROM generate_series(1, ST_NumGeometries(p_geom)) AS part);
+END
+$$;
+
+-- A geometry as the table wants it, from one that only PostGIS can read: linearised, repaired, without
+-- repeated points, reprojected, cut at the antimeridian, simplified, put on a grid, its rings in order, with the
+-- type and the dimensions of the table's column.
 -- `actions` says what was done beyond that; `problem` why there is no geometry. Faces of a surface
 -- touch along their edges, which repairing would dissolve, so they are left as they are.
 CREATE FUNCTION app.prepare_geometry_v1(
@@ -71,6 +96,7 @@ DECLARE
     v_tolerance float8 := (p_rules ->> 'tolerance')::float8;
     v_grid float8 := (p_rules ->> 'grid')::float8;
     v_faces boolean := false;
+    v_points integer;
     v_empty geometry := ST_GeomFromText(
         concat_ws(' ', CASE v_type WHEN 'Geometry' THEN 'GeometryCollection' ELSE v_type END, v_dimensions, 'EMPTY'),
         v_target);
@@ -103,6 +129,13 @@ BEGIN
         v_geom := app.repair_geometry_v1(v_geom);
         actions := actions || 'made_valid'::text;
     END IF;
+    IF NOT v_faces THEN
+        v_points := ST_NPoints(v_geom);
+        v_geom := app.without_repeated_points_v1(v_geom);
+        IF ST_NPoints(v_geom) < v_points THEN
+            actions := actions || 'repeated_points'::text;
+        END IF;
+    END IF;
     IF v_source IS NULL THEN
         v_geom := ST_Transform(v_geom, p_rules ->> 'source_crs', v_target);
     ELSIF v_source <> v_target THEN
@@ -125,6 +158,10 @@ BEGIN
     IF (v_tolerance IS NOT NULL OR v_grid IS NOT NULL) AND NOT v_faces AND NOT ST_IsValid(v_geom) THEN
         v_geom := app.repair_geometry_v1(v_geom);
     END IF;
+    IF NOT v_faces AND NOT ST_IsPolygonCCW(v_geom) THEN
+        v_geom := app.orient_rings_v1(v_geom);
+        actions := actions || 'ring_order'::text;
+    END IF;
     v_geom := CASE v_dimensions WHEN 'ZM' THEN ST_Force4D(v_geom) WHEN 'Z' THEN ST_Force3DZ(v_geom)
                                 WHEN 'M' THEN ST_Force3DM(v_geom) ELSE ST_Force2D(v_geom) END;
     v_geom := CASE WHEN v_type = 'GeometryCollection' THEN ST_ForceCollection(v_geom)
@@ -146,4 +183,4 @@ EXCEPTION WHEN others THEN
 END
 $$;
 GRANT EXECUTE ON FUNCTION app.surface_faces_v1, app.repair_geometry_v1, app.jumps_v1,
-    app.split_at_antimeridian_v1, app.prepare_geometry_v1 TO terrane_app;
+    app.without_repeated_points_v1, app.orient_rings_v1, app.split_at_antimeridian_v1, app.prepare_geometry_v1 TO terrane_app;

@@ -228,47 +228,117 @@ def _ewkb(database: Database, wkt: str) -> bytes:
     [
         (
             "CURVEPOLYGON(CIRCULARSTRING(0 0,2 0,2 2,0 2,0 0))",
-            ("MultiPolygon", "ST_MultiPolygon", "linearised"),
+            ("MultiPolygon", "ST_MultiPolygon", ("linearised",)),
         ),
         (
             "COMPOUNDCURVE((0 0,1 1),CIRCULARSTRING(1 1,2 2,3 1))",
-            ("LineString", "ST_LineString", "linearised"),
+            ("LineString", "ST_LineString", ("linearised",)),
         ),
-        ("MULTISURFACE(CURVEPOLYGON((0 0,1 0,1 1,0 0)))", ("MultiPolygon", "ST_MultiPolygon", "linearised")),
-        ("POINT M (1 2 3)", ("PointM", "ST_Point", None)),
-        ("LINESTRING ZM (1 2 3 4,5 6 7 8)", ("LineStringZM", "ST_LineString", None)),
+        (
+            "MULTISURFACE(CURVEPOLYGON((0 0,1 0,1 1,0 0)))",
+            ("MultiPolygon", "ST_MultiPolygon", ("linearised",)),
+        ),
+        ("POINT M (1 2 3)", ("PointM", "ST_Point", ())),
+        ("LINESTRING ZM (1 2 3 4,5 6 7 8)", ("LineStringZM", "ST_LineString", ())),
         (
             "TIN Z (((0 0 0,0 0 1,0 1 0,0 0 0)),((0 0 0,0 1 0,1 1 0,0 0 0)))",
-            ("MultiPolygonZ", "ST_MultiPolygon", "faces"),
+            ("MultiPolygonZ", "ST_MultiPolygon", ("faces",)),
         ),
         (
             "POLYHEDRALSURFACE Z (((0 0 0,0 0 1,0 1 1,0 1 0,0 0 0)))",
-            ("MultiPolygonZ", "ST_MultiPolygon", "faces"),
+            ("MultiPolygonZ", "ST_MultiPolygon", ("faces",)),
         ),
-        ("TRIANGLE Z ((0 0 0,0 0 1,0 1 0,0 0 0))", ("MultiPolygonZ", "ST_MultiPolygon", "faces")),
-        ("POLYGON((0 0,2 2,2 0,0 2,0 0))", ("MultiPolygon", "ST_MultiPolygon", "made_valid")),
+        ("TRIANGLE Z ((0 0 0,0 0 1,0 1 0,0 0 0))", ("MultiPolygonZ", "ST_MultiPolygon", ("faces",))),
+        ("POLYGON((0 0,2 2,2 0,0 2,0 0))", ("MultiPolygon", "ST_MultiPolygon", ("made_valid", "ring_order"))),
         (
             "GEOMETRYCOLLECTION(CIRCULARSTRING(0 0,1 1,2 0),POINT(1 1))",
-            ("GeometryCollection", "ST_GeometryCollection", "linearised"),
+            ("GeometryCollection", "ST_GeometryCollection", ("linearised",)),
         ),
+        (
+            "POLYGON M ((0 0 1,0 1 2,1 1 3,1 0 4,0 0 1))",
+            ("PolygonM", "ST_Polygon", ("ring_order",)),
+        ),
+        (
+            "MULTISURFACE(((0 0,4 0,4 4,0 4,0 0),(1 1,2 1,2 2,1 2,1 1)))",
+            ("MultiPolygon", "ST_MultiPolygon", ("linearised", "ring_order")),
+        ),
+        (
+            "POLYGON M ((0 0 1,1 0 2,1 0 2,1 1 3,0 0 1))",
+            ("PolygonM", "ST_Polygon", ("repeated_points",)),
+        ),
+        ("LINESTRING M (0 0 1,0 0 1,1 1 2)", ("LineStringM", "ST_LineString", ("repeated_points",))),
+        ("LINESTRING M (0 0 1,0 0 2,1 1 3)", ("LineStringM", "ST_LineString", ())),
+        ("LINESTRING ZM (0 0 5 1,0 0 5 1,1 1 5 2)", ("LineStringZM", "ST_LineString", ())),
+        ("MULTIPOINT M (0 0 1,0 0 1)", ("MultiPointM", "ST_MultiPoint", ())),
     ],
 )
 def test_postgis_prepares_what_only_it_can_read(
-    vectors: Vectors, database: Database, tmp_path: Path, given: str, becomes: tuple[str, str, str | None]
+    vectors: Vectors,
+    database: Database,
+    tmp_path: Path,
+    given: str,
+    becomes: tuple[str, str, tuple[str, ...]],
 ) -> None:
-    geometry_type, expected, action = becomes
+    geometry_type, expected, actions = becomes
     rules = GeometryRules(None, UTM, 4326, geometry_type)
     vectors.create(definition=NewTable([], geometry_type, 4326))
 
     loaded = vectors.load(write_chunk(tmp_path / "c.parquet", [_ewkb(database, given)], rules=rules))
 
     assert (loaded.rows, loaded.dropped) == (1, [])
-    assert loaded.repaired == ({action: 1} if action else {})
+    assert loaded.repaired == dict.fromkeys(actions, 1)
     row = database.fetch_one(
         "SELECT ST_GeometryType(geom) AS type, ST_X(ST_Centroid(geom)) BETWEEN 10 AND 11 AS placed "
         "FROM vector_staging.load_1"
     )
     assert row == {"type": expected, "placed": True}
+
+
+def _prepared(
+    vectors: Vectors, database: Database, folder: Path, given: str, rules: GeometryRules
+) -> tuple[str, dict[str, int]]:
+    """Load a geometry, and return it rounded with what was done to it."""
+    vectors.create(definition=NewTable([], rules.geometry_type, rules.target_srid))
+    loaded = vectors.load(write_chunk(folder / "c.parquet", [_ewkb(database, given)], rules=rules))
+    row = database.fetch_one(f"SELECT ST_AsText(geom, 6) AS wkt FROM {STAGED}")  # noqa: S608
+    assert (loaded.rows, loaded.dropped) == (1, [])
+    assert row is not None
+    return row["wkt"], dict(loaded.repaired)
+
+
+@pytest.mark.parametrize(
+    ("geometry_type", "given", "becomes"),
+    [
+        (
+            "PolygonM",
+            "POLYGON M ((0 0 1,0 4 2,4 4 3,4 0 4,0 0 1),(1 1 5,2 1 6,2 2 7,1 1 5))",
+            "POLYGON M ((0 0 1,4 0 4,4 4 3,0 4 2,0 0 1),(1 1 5,2 2 7,2 1 6,1 1 5))",
+        ),
+        (
+            "GeometryCollectionM",
+            "GEOMETRYCOLLECTION M (LINESTRING M (0 0 1,1 1 2),MULTIPOINT M ((3 3 3)),"
+            "GEOMETRYCOLLECTION M (POLYGON M ((0 0 1,0 1 2,1 1 3,0 0 1))))",
+            "GEOMETRYCOLLECTION M (LINESTRING M (0 0 1,1 1 2),MULTIPOINT M ((3 3 3)),"
+            "GEOMETRYCOLLECTION M (POLYGON M ((0 0 1,1 1 3,0 1 2,0 0 1))))",
+        ),
+    ],
+)
+def test_rings_of_what_only_postgis_reads_run_as_geojson_wants_them(
+    vectors: Vectors, database: Database, tmp_path: Path, geometry_type: str, given: str, becomes: str
+) -> None:
+    rules = GeometryRules(4326, None, 4326, geometry_type)
+
+    assert _prepared(vectors, database, tmp_path, given, rules) == (becomes, {"ring_order": 1})
+
+
+def test_points_that_differ_in_their_measure_alone_are_not_repeated(
+    vectors: Vectors, database: Database, tmp_path: Path
+) -> None:
+    rules = GeometryRules(4326, None, 4326, "LineStringM")
+
+    found = _prepared(vectors, database, tmp_path, "LINESTRING M (0 0 1,0 0 1,0 0 2,1 1 3)", rules)
+
+    assert found == ("LINESTRING M (0 0 1,0 0 2,1 1 3)", {"repeated_points": 1})
 
 
 @pytest.mark.parametrize(
