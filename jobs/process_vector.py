@@ -96,6 +96,7 @@ class ProcessVectorJob(JobBaseMixin):
                 "thumbnail": p.thumbnail,
                 "collection_id": p.collection_id,
                 "item_id": p.stac_item_id,
+                "max_bad_rows_percent": p.converter_params.max_bad_rows_percent,
                 "parameters": p.model_dump(mode="json", exclude_defaults=True),
             },
         )

@@ -32,6 +32,7 @@ class CreateVectorStac(BaseModel):
 
     Args:
         replace: Whether a table that stands in the place may be replaced.
+        max_bad_rows_percent: The share of the rows that may be damaged.
         parameters: What the job was asked for, for the item's history.
     """
 
@@ -43,6 +44,7 @@ class CreateVectorStac(BaseModel):
     thumbnail: str
     collection_id: str
     item_id: str
+    max_bad_rows_percent: float
     parameters: JsonObject = {}
 
     @property
@@ -94,7 +96,8 @@ def create_vector_stac(p: CreateVectorStac, context: TaskContext) -> PublishedVe
     before it nothing is visible, after it nothing can fail.
 
     Raises:
-        TaskFailed: Rows are missing (``vector.rows_lost``), or pgSTAC refuses the item.
+        TaskFailed: Too many rows are damaged (``vector.bad_rows``), rows are missing
+            (``vector.rows_lost``), or pgSTAC refuses the item.
         Conflict: The place is taken by what may not be replaced.
     """
     chunks = PreparedChunks.model_validate(next(context.results(stage=1)).result)
@@ -104,6 +107,8 @@ def create_vector_stac(p: CreateVectorStac, context: TaskContext) -> PublishedVe
         ledger.add(chunks.loaded)
     for chunk in context.results():
         ledger.add(LoadedChunk.model_validate(chunk.result))
+    # Before anything is built of a table that nobody will see.
+    ledger.refuse_if_bad(p.max_bad_rows_percent)
     place = _place(context, chunks, prepared)
     seconds = Seconds({**chunks.seconds, "upload": round(ledger.seconds, 3)})
     counted, picture = _finish(p, context, chunks, place, seconds)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.errors import TaskFailed
+from services.vector import bad_rows
 from services.vector.codes import ROWS_LOST
 from services.vector.handover import LoadedChunk
 from services.vector.models import Dropped, PreparedVector
@@ -46,6 +47,15 @@ class Ledger:
     def rows_dropped(self) -> int:
         """Return how many rows were dropped."""
         return sum(one.count for one in self.dropped.values())
+
+    def refuse_if_bad(self, max_bad_rows_percent: float) -> None:
+        """Refuse a file of which the child and PostGIS together found too much damaged.
+
+        Raises:
+            TaskFailed: ``vector.bad_rows``, with the first rows of each reason.
+        """
+        most_frequent_first = sorted(self.dropped.values(), key=lambda each: -each.count)
+        bad_rows.refuse_if_bad(most_frequent_first, self.prepared.rows_read, max_bad_rows_percent)
 
     def check(self, counted: int) -> None:
         """Compare with what is in the table.

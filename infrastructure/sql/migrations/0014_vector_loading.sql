@@ -183,4 +183,5 @@ EXCEPTION WHEN others THEN
 END
 $$;
 GRANT EXECUTE ON FUNCTION app.surface_faces_v1, app.repair_geometry_v1, app.jumps_v1,
-    app.without_repeated_points_v1, app.orient_rings_v1, app.split_at_antimeridian_v1, app.prepare_geometry_v1 TO terrane_app;
+    app.without_repeated_points_v1, app.orient_rings_v1, app.split_at_antimeridian_v1,
+    app.prepare_geometry_v1 TO terrane_app;

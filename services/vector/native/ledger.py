@@ -4,32 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.errors import ErrorCode, TaskFailed
-from services.vector.codes import (
-    BAD_ROWS,
-    COORDINATES_MALFORMED,
-    COORDINATES_NOT_FINITE,
-    COORDINATES_OUT_OF_RANGE,
-    GEOMETRY_MALFORMED,
-    NOT_REPROJECTABLE,
-    ROW_MALFORMED,
-)
+from core.errors import ErrorCode
+from services.vector import bad_rows
 from services.vector.models import Dropped
 
 _IDS_KEPT: Final = 10
 _LONGEST_EXAMPLE: Final = 120
-# Rows that are damaged; the others are dropped because the caller wants it so.
-_BAD: Final = frozenset(
-    code.code
-    for code in (
-        COORDINATES_MALFORMED,
-        COORDINATES_NOT_FINITE,
-        COORDINATES_OUT_OF_RANGE,
-        GEOMETRY_MALFORMED,
-        NOT_REPROJECTABLE,
-        ROW_MALFORMED,
-    )
-)
 
 
 @dataclass
@@ -88,18 +68,7 @@ class Ledger:
         Raises:
             TaskFailed: ``vector.bad_rows``, with the first rows of each reason.
         """
-        bad = [reason for reason in self.dropped() if reason.code in _BAD]
-        count = sum(reason.count for reason in bad)
-        if not count or count <= self.read * max_bad_rows_percent / 100:
-            return
-        listed = ". ".join(f"{reason.message} (rows {_listed(reason)})" for reason in bad)
-        raise TaskFailed(
-            BAD_ROWS,
-            f"{count:,} of {self.read:,} rows cannot be used, more than {max_bad_rows_percent:g} %. {listed}",
-            bad_rows=count,
-            rows_read=self.read,
-            dropped=[reason.model_dump() for reason in bad],
-        )
+        bad_rows.refuse_if_bad(self.dropped(), self.read, max_bad_rows_percent)
 
     def close(self) -> None:
         """Check that the books balance.
@@ -110,8 +79,3 @@ class Ledger:
         dropped = sum(reason.count for reason in self._reasons.values())
         if self.read != self.prepared + dropped:
             raise AssertionError(f"{self.read} rows read, {self.prepared} prepared, {dropped} dropped")
-
-
-def _listed(reason: Dropped) -> str:
-    more = ", ..." if reason.count > len(reason.feature_ids) else ""
-    return ", ".join(map(str, reason.feature_ids)) + more

@@ -123,6 +123,16 @@ def test_extensions_are_known_however_they_are_spelt(extension: str) -> None:
     assert parameters(file_extension=extension) == parameters()
 
 
+def test_the_child_and_the_publication_are_told_how_much_may_be_damaged() -> None:
+    given = parameters(converter_params={"max_bad_rows_percent": 2.5})
+
+    [reading] = ProcessVectorJob.plan_prepare_chunks(given, prepared())
+    [publishing] = ProcessVectorJob.plan_create_stac(given, prepared())
+
+    assert reading.parameters["prepare"]["converter"]["max_bad_rows_percent"] == 2.5
+    assert publishing.parameters["max_bad_rows_percent"] == 2.5
+
+
 def test_two_names_of_one_layer_must_agree() -> None:
     same = parameters(layer="a", converter_params={"layer_name": "a"})
 

@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from core.errors import TaskFailed
+from core.errors import ErrorCode, TaskFailed
 from core.models.tables import GeometryRules
 from core.vector_options import GeometryOptions, Quantize
-from services.vector.codes import GEOMETRY_EMPTY, ROWS_LOST
+from services.vector.codes import (
+    BAD_ROWS,
+    COORDINATES_OUT_OF_RANGE,
+    GEOMETRY_EMPTY,
+    GEOMETRY_NULL,
+    GEOMETRY_UNUSABLE,
+    ROWS_LOST,
+)
 from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
 from services.vector.ledger import Ledger, loaded_together
 from services.vector.models import ChunkFile, Dropped, PreparedVector
@@ -111,6 +118,35 @@ def test_a_difference_is_an_error_with_its_numbers(chunks: list[int], counted: i
 
     assert caught.value.code == ROWS_LOST
     assert f"the table has {counted}" in caught.value.message
+
+
+def lost(code: ErrorCode, count: int, *feature_ids: int) -> Dropped:
+    return Dropped(code=code.code, message=code.title, count=count, feature_ids=list(feature_ids))
+
+
+def test_what_the_child_and_postgis_found_damaged_counts_together() -> None:
+    child = lost(COORDINATES_OUT_OF_RANGE, 1, 7)
+    ledger = Ledger(prepared(1_000, chunk(999), dropped=[child]))
+    ledger.add(loaded(987, dropped=[lost(GEOMETRY_UNUSABLE, 12, *range(10, 20))]))
+
+    ledger.refuse_if_bad(1.3)
+    with pytest.raises(TaskFailed) as caught:
+        ledger.refuse_if_bad(1.2)
+
+    assert caught.value.code == BAD_ROWS
+    assert caught.value.message == (
+        "13 of 1,000 rows cannot be used, more than 1.2 %. "
+        f"{GEOMETRY_UNUSABLE.title} (rows 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, ...). "
+        f"{COORDINATES_OUT_OF_RANGE.title} (rows 7)"
+    )
+    assert (caught.value.details["bad_rows"], caught.value.details["rows_read"]) == (13, 1_000)
+
+
+def test_rows_without_a_geometry_are_no_damage() -> None:
+    ledger = Ledger(prepared(10, chunk(5), dropped=[lost(GEOMETRY_NULL, 5, *range(5))]))
+    ledger.add(loaded(1, dropped=[lost(GEOMETRY_EMPTY, 4, *range(5, 9))]))
+
+    ledger.refuse_if_bad(0)
 
 
 def test_equal_chunks_are_said_once() -> None:
