@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pyarrow as pa
+import pyproj
 import pytest
 import shapely
 from psycopg.rows import DictRow
@@ -409,6 +411,60 @@ def test_measures_and_heights_survive_the_reprojection(
 
     row = database.fetch_one("SELECT ST_AsEWKT(ST_SnapToGrid(geom, 1e-6)) AS wkt FROM vector_staging.load_1")
     assert row == {"wkt": "SRID=4326;POINT(0 0 3 4)"}
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 0.001])
+def test_chords_are_as_near_to_an_arc_as_was_asked_for(
+    vectors: Vectors, database: Database, tmp_path: Path, tolerance: float
+) -> None:
+    rules = GeometryRules(3857, None, 3857, "LineString", curve_tolerance=tolerance)
+
+    wkt, done = _prepared(vectors, database, tmp_path, "CIRCULARSTRING(0 0,10 10,20 0)", rules)
+
+    points = shapely.get_coordinates(shapely.from_wkt(wkt)) - (10, 0)
+    # A chord is farthest from its arc in the middle.
+    gaps = 10 - np.hypot(*((points[1:] + points[:-1]) / 2).T)
+    assert done == {"linearised": 1}
+    assert np.hypot(*points.T) == pytest.approx(10, abs=1e-5)
+    assert gaps.max() <= tolerance + 1e-5
+
+
+def test_a_smaller_tolerance_takes_more_points(vectors: Vectors, database: Database, tmp_path: Path) -> None:
+    rules = GeometryRules(3857, None, 3857, "LineString")
+    counts: list[int] = []
+    for tolerance in (0.5, 0.001):
+        finer = replace(rules, curve_tolerance=tolerance)
+        wkt, _ = _prepared(vectors, database, tmp_path, "CIRCULARSTRING(0 0,10 10,20 0)", finer)
+        counts.append(int(shapely.get_num_points(shapely.from_wkt(wkt))))
+
+    assert counts[0] < counts[1]
+
+
+SWISS_LIKE = pyproj.CRS("+proj=somerc +lat_0=46.9 +lon_0=7.4 +x_0=100 +y_0=200 +ellps=bessel").to_wkt()
+NORTH_FIRST = pyproj.CRS(3035).to_wkt().replace('natural origin",52', 'natural origin",51')
+
+
+@pytest.mark.parametrize(
+    ("source", "x", "y"),
+    [
+        (SWISS_LIKE, 5_000.0, 9_000.0),
+        (NORTH_FIRST, 4_500_000.0, 3_000_000.0),
+        ("OGC:CRS84", 9.0, 48.0),
+        ("ESRI:54009", 600_000.0, 5_500_000.0),
+    ],
+    ids=["WKT 2", "northing first", "OGC", "ESRI"],
+)
+def test_postgis_takes_a_source_crs_by_every_name_that_the_child_gives(
+    vectors: Vectors, database: Database, tmp_path: Path, source: str, x: float, y: float
+) -> None:
+    rules = GeometryRules(None, source, 4326, "PointM")
+    easting_first = pyproj.Transformer.from_crs(source, 4326, always_xy=True)
+
+    wkt, done = _prepared(vectors, database, tmp_path, f"POINT M ({x} {y} 7)", rules)
+
+    found = shapely.get_coordinates(shapely.from_wkt(wkt.replace(" M ", " Z ")), include_z=True)[0]
+    assert found == pytest.approx((*easting_first.transform(x, y), 7), abs=2e-6)
+    assert done == {}
 
 
 def test_what_postgis_cannot_prepare_is_dropped_with_reason_and_number(
