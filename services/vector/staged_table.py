@@ -120,9 +120,12 @@ def load_chunk(transaction: EffectTransaction, table: TableName, chunk: Chunk) -
 
 
 def _dropped(one: tables.Dropped) -> Dropped:
+    code = _CODES[one.reason]
+    # The count stays out of the words: entries of several chunks are added up under the first message.
+    message = code.title if one.reason == "empty" else f"{code.title}: {one.message}"
     return Dropped(
-        code=_CODES[one.reason].code,
-        message=f"{one.count} rows: {one.message}",
+        code=code.code,
+        message=message,
         count=one.count,
         feature_ids=list(one.feature_ids),
     )

@@ -1,11 +1,14 @@
 """Rows from the file to the table: none is lost in silence."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from core.errors import ErrorCode, TaskFailed
-from core.models.tables import GeometryRules
+from core.models import tables
+from core.models.tables import Chunk, GeometryRules, TableName
 from core.vector_options import GeometryOptions, Quantize
 from services.vector.codes import (
     BAD_ROWS,
@@ -18,6 +21,7 @@ from services.vector.codes import (
 from services.vector.handover import ChunkRun, LoadedChunk, chunk_runs
 from services.vector.ledger import Ledger, loaded_together
 from services.vector.models import ChunkFile, Dropped, PreparedVector
+from services.vector.staged_table import load_chunk
 
 
 def dropped(count: int, *feature_ids: int) -> Dropped:
@@ -93,6 +97,33 @@ def test_loads_of_several_chunks_are_added_up() -> None:
     ledger = Ledger(prepared(13, chunk(6), chunk(6), chunk(1)))
     ledger.add(together)
     ledger.check(10)
+
+
+class OnlyTables:
+    """A transaction whose tables refuse some rows of every chunk."""
+
+    def __init__(self, *refused: tables.Dropped) -> None:
+        self._loaded = tables.Loaded(rows=3, replaced=0, dropped=refused)
+        self.tables = SimpleNamespace(load=lambda _table, _chunk: self._loaded)
+
+
+def test_the_message_of_a_reason_holds_for_several_chunks(tmp_path: Path) -> None:
+    file = tmp_path / "chunk.parquet"
+    file.write_bytes(b"rows")
+    world: Any = OnlyTables(
+        tables.Dropped("unusable", "parse error", 5, [1, 2, 3, 4, 5]),
+        tables.Dropped("empty", "it has no point", 2, [6, 7]),
+    )
+    loads = [load_chunk(world, TableName("vector_staging", "v"), Chunk(file, 1, 10)) for _ in range(2)]
+    ledger = Ledger(prepared(20, chunk(10), chunk(10)))
+
+    for one in loads:
+        ledger.add(one)
+
+    assert [(one.code, one.count, one.message) for one in ledger.dropped.values()] == [
+        (GEOMETRY_UNUSABLE.code, 10, "Geometries that PostGIS cannot use: parse error"),
+        (GEOMETRY_EMPTY.code, 4, "Features whose geometry has no point"),
+    ]
 
 
 def test_of_each_reason_the_first_ten_features_are_named() -> None:
