@@ -106,3 +106,27 @@ def test_a_table_lies_in_the_crs_that_was_asked_for(terrane: "RunningSystem") ->
     data = item["assets"]["data"]
     assert data["proj:code"] == "EPSG:25832"
     assert data["proj:bbox"][0] == pytest.approx(500_000, abs=1)
+
+
+@pytest.mark.parametrize(("percent", "status"), [(10, "completed"), (9, "failed")])
+def test_rows_that_postgis_cannot_use_count_as_damaged(
+    terrane: "RunningSystem", percent: int, status: str
+) -> None:
+    unprojectable = "POINT M (-170 -52 1)"
+
+    job = publish(
+        terrane,
+        csv_of(*["POINT M (9 51 1)"] * 9, unprojectable),
+        file_extension="csv",
+        table_name=f"damaged_{percent}",
+        input_crs="EPSG:4326",
+        target_crs="EPSG:3035",
+        converter_params={"wkt_column": "shape", "max_bad_rows_percent": percent},
+    )
+
+    assert job["status"] == status, json.dumps(job["error"])
+    if status == "failed":
+        assert "1 of 10 rows cannot be used, more than 9 %" in json.dumps(job["error"])
+    else:
+        [dropped] = job["result"]["dropped"]
+        assert (dropped["code"], dropped["feature_ids"]) == ("vector.geometry_unusable", [10])
