@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final, TextIO
 
 from core.json import JsonObject
 
@@ -23,9 +23,12 @@ _LONG_RUN: Final = b"0" * 19
 _STRING_OR_INTEGER: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?\d{19,}(?![\d.eE])')
 # OGR rounds negative integers from nineteen digits on, though 64 bits would hold most of them.
 SMALLEST, LARGEST = 1 - 10**18, 2**63 - 1
+# Longer tokens are beyond 64 bits anyhow, and Python refuses to convert very long ones.
+_MOST_DIGITS: Final = 20
 _FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
 #: Where the features of a collection begin.
 FEATURES: Final = re.compile(_FEATURES.pattern.encode())
+_DECODER: Final = json.JSONDecoder()
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
 
 
@@ -37,6 +40,7 @@ class GeoJsonText:
         path: The file, or what was written in its place.
         features: About how many there are.
         long_integers: How many integers that OGR would round were put in quotes.
+        long_names: The properties that have such integers as values.
         bad_lines: Numbers, from 1, of lines of a sequence that are no JSON object.
         examples: The first of those lines.
     """
@@ -44,6 +48,7 @@ class GeoJsonText:
     path: Path
     features: int
     long_integers: int
+    long_names: frozenset[str]
     bad_lines: list[int]
     examples: list[str]
 
@@ -58,10 +63,12 @@ def checked_text(path: Path, *, is_sequence: bool) -> GeoJsonText:
             path = _without_lines(path, set(bad_lines))
     else:
         features = _count_features(path)
-    quoted = 0
+    quoted, names = 0, frozenset[str]()
     if _has_long_digits(path):
-        path, quoted = _with_quoted_integers(path)
-    return GeoJsonText(path, features, quoted, bad_lines, examples)
+        original = path
+        path, quoted = _with_quoted_integers(original)
+        names = _names_of_long_integers(original, is_sequence=is_sequence) if quoted else names
+    return GeoJsonText(path, features, quoted, names, bad_lines, examples)
 
 
 def null_geometries(path: Path, *, is_sequence: bool) -> "array[int]":
@@ -135,12 +142,29 @@ def _quoted(text: bytes) -> tuple[bytes, int]:
     def quote(match: re.Match[bytes]) -> bytes:
         nonlocal count
         token = match.group()
-        if token.startswith(b'"') or SMALLEST <= int(token) <= LARGEST:
+        if token.startswith(b'"') or not _is_long(token):
             return token
         count += 1
         return b'"' + token + b'"'
 
     return _STRING_OR_INTEGER.sub(quote, text), count
+
+
+def _is_long(token: bytes | str) -> bool:
+    return len(token) > _MOST_DIGITS or not SMALLEST <= int(token) <= LARGEST
+
+
+def _names_of_long_integers(path: Path, *, is_sequence: bool) -> frozenset[str]:
+    """Return the properties that have a long integer as value, and not only within an array or object."""
+    long_integer = object()
+    decoder = json.JSONDecoder(parse_int=lambda token: long_integer if _is_long(token) else int(token))
+    names: set[str] = set()
+    for item in _items(path, is_sequence=is_sequence, decoder=decoder):
+        properties: Any = item.get("properties")
+        # OGR takes the members of a feature without properties for some.
+        members = properties if isinstance(properties, dict) else item
+        names.update(name for name, value in members.items() if value is long_integer)
+    return frozenset(names)
 
 
 def _bad_lines(path: Path) -> tuple[int, list[int], list[str]]:
@@ -174,9 +198,8 @@ def _without_lines(path: Path, left_out: set[int]) -> Path:
     return target
 
 
-def _items(path: Path, *, is_sequence: bool) -> Iterator[JsonObject]:
+def _items(path: Path, *, is_sequence: bool, decoder: json.JSONDecoder = _DECODER) -> Iterator[JsonObject]:
     """Yield the objects of a collection or sequence, never holding more than a few in memory."""
-    decoder = json.JSONDecoder()
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         text, place = _text_at_items(file, is_sequence=is_sequence), 0
         while True:

@@ -58,9 +58,45 @@ def test_integers_beyond_64_bits_are_kept_as_text(desk: Desk, number: int, name:
 
     outcome = desk.prepare(name)
 
-    assert [str(value).strip('"') for value in outcome.column("i")] == ["1", str(number), "2"]
+    assert outcome.types["i"] == "text"
+    assert outcome.column("i") == ["1", str(number), "2"]
     assert outcome.column("s")[0] == '"12345678901234567890", 1'
     assert "vector.column_type_widened" in outcome.codes
+    notes = {column.name: column.note for column in outcome.result.columns}
+    assert notes == {"i": "integers beyond 64 bits are kept as text", "s": None}
+
+
+def test_an_integer_of_any_number_of_digits_is_kept_as_text(desk: Desk) -> None:
+    digits = "7" * 10_000
+    desk.write(
+        "a.geojson", collection(feature(POINT, i=1), feature(POINT, i=0)).replace('"i": 0', f'"i": {digits}')
+    )
+
+    outcome = desk.prepare("a.geojson")
+
+    assert (outcome.types["i"], outcome.column("i")) == ("text", ["1", digits])
+
+
+def test_a_property_beside_properties_is_a_column_too(desk: Desk) -> None:
+    items = [
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}, "i": i} for i in (2**70, 1)
+    ]
+    desk.write("a.geojson", collection(*items))
+
+    outcome = desk.prepare("a.geojson")
+
+    assert (outcome.types["i"], outcome.column("i")) == ("text", [str(2**70), "1"])
+
+
+def test_long_integers_within_objects_leave_the_columns_as_they_are(desk: Desk) -> None:
+    items = [feature(POINT, o={"i": 2**70}, i=1), feature(POINT, o={"i": 1}, i="x")]
+    desk.write("a.geojson", collection(*items))
+
+    outcome = desk.prepare("a.geojson")
+
+    assert (outcome.types["o"], outcome.types["i"]) == ("jsonb", "jsonb")
+    assert [json.loads(value) for value in outcome.column("o")] == [{"i": str(2**70)}, {"i": 1}]
+    assert [json.loads(value) for value in outcome.column("i")] == [1, "x"]
 
 
 def test_the_largest_integer_of_64_bits_stays_a_number(desk: Desk) -> None:

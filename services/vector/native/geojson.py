@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,8 @@ from services.vector.native.crs import OwnCrs
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr import OgrSource
 from services.vector.native.source import Batch, Field
+
+_KEPT_AS_TEXT: Final = "integers beyond 64 bits are kept as text"
 
 
 class GeoJsonSource:
@@ -33,7 +37,7 @@ class GeoJsonSource:
         self._is_sequence = dataset.driver == "GeoJSONSeq"
         self._text = checked_text(dataset.path, is_sequence=self._is_sequence)
         if self._text.long_integers:
-            message = f"{self._text.long_integers:,} integers beyond 64 bits are kept as text"
+            message = f"{self._text.long_integers:,} {_KEPT_AS_TEXT}"
             findings.add("warning", COLUMN_TYPE_WIDENED, message)
         self._ogr = OgrSource(Dataset(self._text.path, dataset.driver), ledger, findings, opened)
         self._name = dataset.path.stem
@@ -47,8 +51,8 @@ class GeoJsonSource:
 
     @property
     def fields(self) -> list[Field]:
-        """Return the attributes."""
-        return self._ogr.fields
+        """Return the attributes; what has integers that no number type holds exactly is text."""
+        return [self._as_text(field) for field in self._ogr.fields]
 
     @property
     def crs(self) -> OwnCrs:
@@ -64,6 +68,12 @@ class GeoJsonSource:
             places = np.arange(done, done + len(batch.fids))
             done += len(batch.fids)
             yield self._without_bad(batch, places) if batch.geometries.null_count else batch
+
+    def _as_text(self, field: Field) -> Field:
+        # OGR calls a column of numbers and quoted ones JSON, and gives its values as they are, unquoted.
+        if field.name not in self._text.long_names or field.type != pa.string():
+            return field
+        return replace(field, is_json=False, note=_KEPT_AS_TEXT)
 
     def _without_bad(self, batch: Batch, places: NDArray[np.int64]) -> Batch:
         if self._nulls is None:
