@@ -1,8 +1,13 @@
 """Layers: which one is read, and when the caller has to say."""
 
-import pyarrow as pa
+import json
 
-from tests.vector.desk import SQUARE, Desk
+import geopandas
+import pyarrow as pa
+import pytest
+import shapely
+
+from tests.vector.desk import SQUARE, Desk, collection, feature
 
 
 def two_layers(desk: Desk, second: list[str | bytes | None]) -> None:
@@ -67,3 +72,43 @@ def test_layers_in_different_crs_are_not_merged(desk: Desk) -> None:
 
     assert error.code.code == "vector.layers_differ"
     assert error.message == "layer 'one' is in EPSG:4326, layer 'two' in EPSG:3857"
+
+
+def write_single_layer(desk: Desk, name: str) -> None:
+    # Features whose property has values of several types are not of the plain kind.
+    features = [feature("POINT (1 2)", n=1), feature("POINT (1 2)", n="x" if name.startswith("mixed") else 2)]
+    kind = name.split(".")[1]
+    if kind == "csv":
+        desk.write(name, "lat,lon\n2,1\n")
+    elif kind == "geojson":
+        desk.write(name, collection(*features))
+    elif kind == "geojsonl":
+        desk.write(name, "\n".join(map(json.dumps, features)))
+    else:
+        frame = geopandas.GeoDataFrame(
+            {"v": [7]}, geometry=shapely.from_wkt(["POINT (1 2)"]), crs="EPSG:4326"
+        )
+        frame.to_parquet(desk.workspace / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.geojson", "mixed.geojson", "a.geojsonl", "mixed.geojsonl", "a.parquet"]
+)
+def test_a_file_of_one_layer_by_nature_has_it_under_its_own_name_only(desk: Desk, name: str) -> None:
+    write_single_layer(desk, name)
+    stem = name.split(".", maxsplit=1)[0]
+
+    for known in (None, "*", stem):
+        assert [layer.name for layer in desk.prepare(name, layer=known).result.layers] == [stem]
+    for other in ({"layer": "other"}, {"converter": {"layer_name": "other"}}):
+        error = desk.refusal(name, **other)
+        assert error.code.code == "vector.layer_unknown"
+        assert error.message == f"there is no layer 'other', but {stem!r}"
+
+
+def test_a_layer_may_be_named_as_the_file_was_before_it_got_a_plainer_name(desk: Desk) -> None:
+    desk.write("häuser [1].csv", "lat,lon\n2,1\n")
+
+    outcome = desk.prepare("häuser [1].csv", layer="häuser [1]")
+
+    assert outcome.wkt == ["POINT (1 2)"]

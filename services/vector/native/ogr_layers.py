@@ -1,5 +1,6 @@
 """Which layers of a file there are, and which of them are meant."""
 
+from pathlib import PurePath
 from typing import Final
 
 import pyogrio
@@ -35,6 +36,24 @@ def choose_layers(dataset: Dataset, wanted: str | None, encoding: str | None) ->
     if len(filled) > 1 and wanted is None and dataset.driver != "LIBKML":
         raise _refused(LAYER_AMBIGUOUS, f"the file has {_listed(filled)}", filled)
     return filled
+
+
+def refuse_other_layer(wanted: str | None, dataset: Dataset, uploaded: str) -> None:
+    """Refuse a name that is not that of the one layer which such a format has by nature.
+
+    Args:
+        wanted: Name, ``*`` or None.
+        dataset: What is to be opened, perhaps under a plainer name.
+        uploaded: The file's name as it came.
+
+    Raises:
+        TaskFailed: ``vector.layer_unknown``.
+    """
+    name = dataset.path.stem
+    if wanted in (None, EVERY, name, PurePath(uploaded).stem):
+        return
+    only = LayerSummary(name=name, geometry_type="Unknown", rows=None)
+    raise _refused(LAYER_UNKNOWN, f"there is no layer {wanted!r}, but {name!r}", [only])
 
 
 def _named(layers: list[LayerSummary], wanted: str) -> list[LayerSummary]:
