@@ -221,6 +221,20 @@ def test_bad_rows_below_the_threshold_are_dropped_and_listed(desk: Desk) -> None
     assert "latitude 95 to 95" in messages
 
 
+def test_ragged_rows_all_count_and_the_first_ten_are_shown(desk: Desk) -> None:
+    rows = ["1,2,a" if number % 2 else f"1,{number}" for number in range(1, 31)]
+    desk.write("a.csv", "lat,lon,t\n" + "\n".join(rows) + "\n")
+
+    outcome = desk.prepare("a.csv", converter={"max_bad_rows_percent": 60})
+
+    assert (outcome.result.rows_read, outcome.result.rows_prepared) == (30, 15)
+    assert outcome.column("source_fid") == list(range(1, 31, 2))
+    [reason] = outcome.result.dropped
+    shown = [f"2 fields instead of 3: '1,{number}'" for number in range(2, 21, 2)]
+    assert (reason.count, reason.feature_ids) == (15, list(range(2, 21, 2)))
+    assert reason.message == f"Rows that cannot be read: {'; '.join(shown)}"
+
+
 def test_half_of_the_rows_bad_is_refused_with_the_rows(desk: Desk) -> None:
     desk.write("a.csv", "lat,lon\n" + "1,2\nx,2\n" * 10)
 

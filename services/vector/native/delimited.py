@@ -1,5 +1,6 @@
 """Read CSV with Arrow, ten times as fast as OGR does, in two passes: types first, then rows."""
 
+from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -93,8 +94,7 @@ class DelimitedSource:
             self._ledger.read += len(batch)
             yield self._as_batch(batch, fids)
         self._ledger.read += len(reader.bad)
-        numbers = [number for number, _ in reader.bad]
-        self._ledger.drop(ROW_MALFORMED, numbers, [text for _, text in reader.bad[:_EXAMPLES]])
+        self._ledger.drop(ROW_MALFORMED, reader.bad, reader.examples)
 
     def _own_crs(self) -> OwnCrs:
         """Return degrees where names or SRIDs say so, or every value could be some."""
@@ -206,7 +206,9 @@ class _Reader:
     def __init__(self, dataset: Dataset, layout: Layout) -> None:
         self._dataset = dataset
         self._layout = layout
-        self.bad: list[tuple[int, str]] = []
+        # Every row of a file may be bad: numbers take eight bytes each, texts many times as much.
+        self.bad = array("q")
+        self.examples: list[str] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -217,7 +219,7 @@ class _Reader:
 
     def row_numbers(self, done: int, count: int) -> NDArray[np.int64]:
         """Return the numbers of the next `count` rows, the first data row being 1."""
-        bad = np.array([number for number, _ in self.bad], np.int64)
+        bad = np.array(self.bad, np.int64)
         places = np.arange(done + 1, done + count + 1)
         numbers: NDArray[np.int64] = places + np.searchsorted(bad - np.arange(len(bad)), places, side="right")
         return numbers
@@ -247,9 +249,10 @@ class _Reader:
         )
 
     def _skip(self, row: Any) -> str:
-        number = row.number - 1 if row.number is not None else 0
-        text = f"{row.actual_columns} fields instead of {row.expected_columns}: {row.text[:80]!r}"
-        self.bad.append((number, text))
+        self.bad.append(row.number - 1 if row.number is not None else 0)
+        if len(self.examples) < _EXAMPLES:
+            text = f"{row.actual_columns} fields instead of {row.expected_columns}: {row.text[:80]!r}"
+            self.examples.append(text)
         return "skip"
 
 
