@@ -1,5 +1,6 @@
 """CSV: layouts that people have, types by every value, and rows that cannot be read."""
 
+import pytest
 import shapely
 
 from tests.vector.desk import SQUARE, Desk
@@ -175,6 +176,40 @@ def test_wkt_without_srid_in_degrees_is_assumed_to_be_that(desk: Desk) -> None:
 
     assert outcome.result.source_crs == "EPSG:4326"
     assert "vector.crs_assumed" in outcome.codes
+
+
+@pytest.mark.parametrize(
+    ("late", "crs", "crs_source"),
+    [
+        ("POINT (2600000 1200000)", None, None),
+        ("LINESTRING (1 2, 3 90.5)", None, None),
+        ("POINT (180.5 1)", None, None),
+        ("POINT (1e3 2)", None, None),
+        ("POINT (1 -4e2)", None, None),
+        (shapely.Point(200, 1).wkb_hex, None, None),
+        ("POINT (-180 -90)", "EPSG:4326", "format"),
+        ("POINT Z (1 2 4810.5)", "EPSG:4326", "format"),
+        ("no geometry 1000", "EPSG:4326", "format"),
+        ("SRID=4258;POINT (1 2)", "EPSG:4258", "srid"),
+        (
+            shapely.to_wkb(shapely.set_srid(shapely.Point(1, 2), 4258), hex=True, include_srid=True),
+            "EPSG:4258",
+            "srid",
+        ),
+    ],
+)
+def test_the_crs_of_text_is_judged_by_values_that_come_late_too(
+    desk: Desk, late: str, crs: str | None, crs_source: str | None
+) -> None:
+    # Rows are read in blocks of a few mebibytes.
+    rows = ["POINT (1 2),"] + ["POINT (1 2)," + "x" * 1024 * 1024] * 10 + [f'"{late}",']
+    desk.write("a.csv", "geom,t\n" + "\n".join(rows) + "\n")
+
+    if crs is None:
+        assert desk.refusal("a.csv").code.code == "vector.crs_missing"
+    else:
+        result = desk.prepare("a.csv").result
+        assert (result.source_crs, result.crs_source) == (crs, crs_source)
 
 
 def test_wkt_in_metres_needs_a_crs(desk: Desk) -> None:

@@ -38,6 +38,15 @@ from services.vector.wkb import headers
 _BLOCK_NBYTES: Final = 4 * 1024 * 1024
 _EXAMPLES: Final = 10
 _MOST_DEGREES: Final = (180.0, 90.0)
+# Text that may name an SRID: EWKT, and hex.
+_MAYBE_SRID: Final = r"(?i:SRID)|\b0[01][0-9A-Fa-f]{8}"
+# WKT that may lie outside of degrees: a first number of 180 or more, a second one of 90 or more, or
+# numbers in another notation. All other WKT need not be parsed to be sure.
+_MAYBE_BEYOND: Final = (
+    r"[(,]\s*[-+]?0*(1[89]\d|[2-9]\d\d|\d{4})"
+    r"|[(,]\s*[-+]?[\d.]+\s+[-+]?0*(9\d|\d{3})"
+    r"|[\d.][eE]|(?i:inf)"
+)
 
 
 class DelimitedSource:
@@ -187,12 +196,17 @@ class _FirstPass:
         self.rows += len(batch)
 
     def _look_at_text(self, values: pa.StringArray) -> None:
-        if self.rows:
+        """Look for an SRID, and as long as there is none whether all geometries could be in degrees."""
+        if self.srid:
+            return
+        telling = f"{_MAYBE_SRID}|{_MAYBE_BEYOND}" if self.could_be_degrees else _MAYBE_SRID
+        values = values.filter(pc.match_substring_regex(values, telling))
+        if not len(values):
             return
         parsed = parse_text(values)
         named = parsed.srids[parsed.srids > 0]
         self.srid = int(named[0]) if len(named) else 0
-        self.could_be_degrees = _within_degrees(parsed.wkb)
+        self.could_be_degrees &= _within_degrees(parsed.wkb)
 
 
 class _Reader:
