@@ -227,8 +227,8 @@ INDEX_COLUMN_UNKNOWN = ErrorCode(
 INDEX_COLUMN_NOT_TEMPORAL = ErrorCode(
     "vector.index_column_not_temporal",
     "A column to be indexed as a time holds no times",
-    "Name columns of dates or times in `indexes.temporal`, and others in `indexes.attributes`; the values of "
-    "the file tell the type of its columns.",
+    "Name columns of dates, times or years in `indexes.temporal`, and others in `indexes.attributes`; the "
+    "values of the file tell the type of its columns.",
 )
 CHUNKS_INCOMPLETE = ErrorCode(
     "vector.chunks_incomplete",

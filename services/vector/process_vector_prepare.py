@@ -25,8 +25,10 @@ from services.vector.staged_table import MixedTooLate, StagedTable
 logger = logging.getLogger(__name__)
 
 _PREPARED = "prepared.json"
-# A B-tree takes every type that columns have; a BRIN takes neither boolean, jsonb nor arrays.
-_TEMPORAL_TYPES: Final[frozenset[ColumnType]] = frozenset({"date", "time", "timestamp", "timestamptz"})
+# What a BRIN cannot be made of, and no time is written as; a B-tree takes every type that columns have.
+_NEVER_TEMPORAL: Final[frozenset[ColumnType]] = frozenset(
+    {"boolean", "jsonb", "bigint[]", "double precision[]", "boolean[]", "text[]"}
+)
 
 
 class Reading(BaseModel):
@@ -200,11 +202,11 @@ def _temporal_columns(
 ) -> list[str]:
     found = _columns(names, wanted, "temporal")
     types = {column.name: column.type for column in columns}
-    others = [f"{name} ({types[name]})" for name in found if types[name] not in _TEMPORAL_TYPES]
+    others = [f"{name} ({types[name]})" for name in found if types[name] in _NEVER_TEMPORAL]
     if others:
         raise TaskFailed(
             INDEX_COLUMN_NOT_TEMPORAL,
-            f"indexes.temporal: {', '.join(others)} is no column of dates or times.",
+            f"indexes.temporal: {', '.join(others)} holds no dates, times or years.",
         )
     return found
 

@@ -127,7 +127,6 @@ def test_a_table_that_the_app_owns_and_no_job_is_replaced_on_request(terrane: "R
         ),
         (b"PK\x03\x04 cut off", {"file_extension": "zip"}, "vector."),
         (GOOD, {"indexes": {"attributes": ["nothing"]}}, "vector.index_column_unknown"),
-        (GOOD, {"indexes": {"temporal": ["name"]}}, "vector.index_column_not_temporal"),
         (points(3, flag=True), {"indexes": {"temporal": ["flag"]}}, "vector.index_column_not_temporal"),
         (points(3, text=LONG), {"indexes": {"attributes": ["text"]}}, "table.index_refused"),
     ],
