@@ -160,7 +160,8 @@ class Dropped(Model):
 
     Args:
         code: A code of `services.vector.codes`.
-        feature_ids: The first ten; numbers of data rows, counted from 1, for text formats.
+        feature_ids: The first ten: OGR's, numbers of data rows from 1 for CSV and GeoParquet, and
+            numbers of lines from 1 for lines of GeoJSON that are no JSON.
     """
 
     code: str
