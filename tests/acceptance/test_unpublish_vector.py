@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.acceptance.test_unpublish_raster import REMOVED, catalogue, run
+from tests.acceptance.vector_jobs import wait_until_clean
 from tests.factories.local_system import RunningSystem
 
 PLACES = {
@@ -90,6 +91,8 @@ def test_a_table_can_be_named_and_views_that_read_it_need_cascade(terrane: Runni
     listed = run(terrane, "unpublish_vector", table_name="observed")["result"]
     receipt = terrane.submit("unpublish_vector", table_name="observed", dry_run=False)
     refused = terrane.ended(receipt.body["job_id"])
+    # Until it has been cleaned up after, its places are its own.
+    wait_until_clean(terrane, receipt.body["job_id"])
     standing = content(terrane, "observed")
     removed = run(terrane, "unpublish_vector", table_name="observed", dry_run=False, cascade=True)["result"]
     gone = terrane.query("SELECT to_regclass('geo.observing')::text")
