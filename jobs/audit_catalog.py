@@ -38,7 +38,7 @@ class AuditCatalogJob(JobBaseMixin):
     )
 
     @staticmethod
-    def plan_list(p: AuditCatalogParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_list(p: AuditCatalogParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """List once."""
         yield TaskPlan("list", {"collections": p.collections})
 
@@ -50,6 +50,6 @@ class AuditCatalogJob(JobBaseMixin):
             yield TaskPlan(key, {"part": part, "checksums": p.checksums})
 
     @staticmethod
-    def plan_report(p: AuditCatalogParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_report(p: AuditCatalogParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Add up."""
         yield TaskPlan("report", {})

@@ -39,7 +39,7 @@ class HelloWorldJob(JobBaseMixin):
     )
 
     @staticmethod
-    def plan_greeting(p: HelloWorldParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_greeting(p: HelloWorldParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Plan one greeting for each index."""
         width = len(str(p.n - 1))
         for index in range(p.n):
@@ -54,7 +54,7 @@ class HelloWorldJob(JobBaseMixin):
             )
 
     @staticmethod
-    def plan_reply(p: HelloWorldParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_reply(p: HelloWorldParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Plan one reply to each greeting, under the greeting's key."""
         for greeting in previous:
             yield TaskPlan(greeting.key, {"greeting": greeting.result["greeting"]})

@@ -168,7 +168,7 @@ class ProcessRasterJob(JobBaseMixin):
     )
 
     @staticmethod
-    def plan_validate(p: ProcessRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_validate(p: ProcessRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Look at the source once."""
         yield TaskPlan("raster", {"source": _source(p)} | _reading(p))
 

@@ -43,7 +43,7 @@ class ProcessVectorJob(JobBaseMixin):
     intermediate_blobs: ClassVar = (PrefixTemplate("rmhazuregeotemp", "temp/vector_etl/{job_id}/"),)
 
     @staticmethod
-    def plan_prepare_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_prepare_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Read the source once, from its beginning to its end."""
         yield TaskPlan(
             "source",
@@ -57,7 +57,7 @@ class ProcessVectorJob(JobBaseMixin):
         )
 
     @staticmethod
-    def plan_upload_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_upload_chunks(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Load each chunk that is not yet in the table by a task; the rows of all are numbered through."""
         prepared = previous.one().result
         number, first_id = 0, 1
@@ -83,7 +83,7 @@ class ProcessVectorJob(JobBaseMixin):
                 first_id += run["rows"]
 
     @staticmethod
-    def plan_create_stac(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_create_stac(p: ProcessVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Publish table and item last, and together."""
         yield TaskPlan(
             "item",

@@ -33,7 +33,7 @@ class RestoreUnpublishedJob(JobBaseMixin):
     resource_validators: ClassVar = (ResourceCheck("unpublished_exists", "audit_id"),)
 
     @staticmethod
-    def plan_check(p: RestoreUnpublishedParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_check(p: RestoreUnpublishedParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Look once, at everything."""
         yield TaskPlan("check", {"audit_id": p.audit_id})
 
@@ -44,6 +44,6 @@ class RestoreUnpublishedJob(JobBaseMixin):
             yield TaskPlan(f"{first:06d}", {"audit_id": p.audit_id, "first": first, "count": 50})
 
     @staticmethod
-    def plan_restore_item(p: RestoreUnpublishedParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_restore_item(p: RestoreUnpublishedParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Put item and tables back together, last."""
         yield TaskPlan("item", {"audit_id": p.audit_id})

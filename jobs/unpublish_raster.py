@@ -30,7 +30,7 @@ class UnpublishRasterJob(JobBaseMixin):
     )
 
     @staticmethod
-    def plan_inventory(p: UnpublishRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_inventory(p: UnpublishRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """List once, for all stages."""
         yield TaskPlan("inventory", {"selection": p.selection, "dry_run": p.dry_run})
 
@@ -41,7 +41,7 @@ class UnpublishRasterJob(JobBaseMixin):
             yield TaskPlan(f"{number:05d}", {"part": part, "grace_days": p.grace_days})
 
     @staticmethod
-    def plan_cleanup(p: UnpublishRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_cleanup(p: UnpublishRasterParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Take the items out last, so that none points at nothing."""
         yield TaskPlan("cleanup", {"dry_run": p.dry_run, "grace_days": p.grace_days})
 

@@ -49,7 +49,7 @@ class UnpublishVectorJob(JobBaseMixin):
     )
 
     @staticmethod
-    def plan_inventory(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_inventory(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """List once, for all stages."""
         yield TaskPlan(
             "inventory",
@@ -62,12 +62,12 @@ class UnpublishVectorJob(JobBaseMixin):
         )
 
     @staticmethod
-    def plan_drop_table(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_drop_table(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Look at the tables once more."""
         yield TaskPlan("tables", {"dry_run": p.dry_run, "cascade": p.cascade, "grace_days": p.grace_days})
 
     @staticmethod
-    def plan_cleanup(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004
+    def plan_cleanup(p: UnpublishVectorParameters, previous: PreviousResults) -> Iterable[TaskPlan]:  # noqa: ARG004 - every planner is given both
         """Take items and tables out together."""
         yield TaskPlan("cleanup", {"dry_run": p.dry_run, "grace_days": p.grace_days})
 

@@ -104,7 +104,7 @@ class InMemoryVectorStore:
         self._state.table(table)
         return None
 
-    def sample_geometries(self, table: TableName, limit: int, tolerance: float) -> Iterator[bytes]:  # noqa: ARG002
+    def sample_geometries(self, table: TableName, limit: int, tolerance: float) -> Iterator[bytes]:  # noqa: ARG002 - the port has it
         """Yield the first geometries as they are."""
         rows = [row for row in self._state.table(table).rows.values() if row["geom"] is not None]
         yield from (row["geom"] for row in rows[:limit])

@@ -37,7 +37,7 @@ class Trace(TraceContext):
 
     # The name is the library's, misspelt there too in older releases.
     @property
-    def Traceparent(self) -> str:  # noqa: N802
+    def Traceparent(self) -> str:  # noqa: N802 - the platform's name
         """Former name of `trace_parent`, still in use."""
         return self.parent
 
@@ -47,7 +47,7 @@ class Trace(TraceContext):
         return self.state
 
     @property
-    def Tracestate(self) -> str:  # noqa: N802
+    def Tracestate(self) -> str:  # noqa: N802 - the platform's name
         """Former name of `trace_state`."""
         return self.state
 

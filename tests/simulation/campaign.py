@@ -98,7 +98,7 @@ def _run_batch(seeds: Sequence[int]) -> Sequence[Verdict]:
 
 def _first_failure(seeds: Sequence[int], deliberate: str) -> Verdict | None:
     # Loaded here: it takes pytest along, which no ordinary run needs.
-    from tests.simulation.deliberate import broken  # noqa: PLC0415
+    from tests.simulation.deliberate import broken  # noqa: PLC0415 - only for runs with a deliberate fault
 
     with broken(deliberate):
         verdicts = (simulate(seed) for seed in seeds)

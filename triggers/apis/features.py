@@ -145,7 +145,7 @@ def _check_filter(text: str) -> None:
 
 async def published_table(
     request: Request,
-    collectionId: Annotated[str, Path(description="Table, as schema.name")],  # noqa: N803
+    collectionId: Annotated[str, Path(description="Table, as schema.name")],  # noqa: N803 - the standard's name
 ) -> Collection:
     """Return a table; one that is unknown may have been published since the last look.
 

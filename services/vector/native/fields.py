@@ -35,8 +35,8 @@ _MOST_ROW_NBYTES: Final = 8_000
 _TOASTED_NBYTES: Final = 18
 _FIRST_YEAR, _LAST_YEAR = 1, 9_999
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - arithmetic on instants without a zone
-_EARLIEST_US: Final = (datetime(_FIRST_YEAR, 1, 1) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
-_LATEST_US: Final = (datetime(_LAST_YEAR, 12, 31, 23, 59, 59) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+_EARLIEST_US: Final = (datetime(_FIRST_YEAR, 1, 1) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001 - without a zone, as above
+_LATEST_US: Final = (datetime(_LAST_YEAR, 12, 31, 23, 59, 59) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001 - without a zone, as above
 _EARLIEST_DAY: Final = (date(_FIRST_YEAR, 1, 1) - date(1970, 1, 1)).days
 _LATEST_DAY: Final = (date(_LAST_YEAR, 12, 31) - date(1970, 1, 1)).days
 

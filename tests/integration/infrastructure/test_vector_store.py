@@ -302,7 +302,7 @@ def _prepared(
     """Load a geometry, and return it rounded with what was done to it."""
     vectors.create(definition=NewTable([], rules.geometry_type, rules.target_srid))
     loaded = vectors.load(write_chunk(folder / "c.parquet", [_ewkb(database, given)], rules=rules))
-    row = database.fetch_one(f"SELECT ST_AsText(geom, 6) AS wkt FROM {STAGED}")  # noqa: S608
+    row = database.fetch_one(f"SELECT ST_AsText(geom, 6) AS wkt FROM {STAGED}")  # noqa: S608 - our own name
     assert (loaded.rows, loaded.dropped) == (1, [])
     assert row is not None
     return row["wkt"], dict(loaded.repaired)
