@@ -6,21 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from pydantic import BaseModel
 
-from core.declaration import Stage, TaskPlan
 from core.errors import Stopped
-from core.handler import TaskContext, task_handler
+from core.handler import TaskContext
 from core.models.claims import ClaimedTask, ClaimRequest
 from core.ports.blobs import BlobRef, WriteOptions
 from core.ports.effects import Artifact
 from core.states import JobStatus
 from core.submission import SubmitRequest
 from infrastructure.clock import SystemClock
-from jobs.mixins import JobBaseMixin, JobParameters
 from tests.factories.clock import ManualClock
 from tests.factories.hearts import Ward
-from tests.factories.memory_app import MemoryApp, memory_app
+from tests.factories.memory_app import MemoryApp
+from tests.factories.one_task import acting
 from tests.fixtures.processes import wait_until
 
 CALL = timedelta(seconds=0.6)
@@ -89,41 +87,9 @@ def test_a_worker_that_was_silent_for_too_long_is_told_that_its_task_is_anothers
         hold.check()
 
 
-class Nothing(BaseModel):
-    """No parameters, no result."""
-
-
-class OneTask(JobBaseMixin):
-    """One task that does what the test says."""
-
-    job_type = "one_task"
-    description = "One task that does what the test says."
-    parameters_schema = JobParameters
-    stages = (Stage("only", task_type="act"),)
-
-    @staticmethod
-    def plan_only(p: JobParameters, previous: object) -> list[TaskPlan]:
-        """Plan the task."""
-        return [TaskPlan("only")]
-
-
-Act = Callable[[TaskContext], None]
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-def acting(act: Act, clock: ManualClock) -> MemoryApp:
-    """Compose the app with a handler that does `act`."""
-
-    @task_handler("act")
-    def handler(parameters: Nothing, context: TaskContext) -> Nothing:
-        act(context)
-        return Nothing()
-
-    return memory_app([OneTask], [handler], clock)
 
 
 def lose_the_lease(terrane: MemoryApp, clock: ManualClock) -> None:

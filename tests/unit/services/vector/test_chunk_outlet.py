@@ -4,62 +4,30 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from pydantic import BaseModel
 
 from core import codes
-from core.declaration import PreviousResults, Stage, TaskPlan
 from core.errors import ErrorCode, TaskFailed, TransientError
-from core.handler import TaskContext, task_handler
+from core.handler import TaskContext
 from core.models.tables import Chunk, Loaded, TableName
 from core.submission import SubmitRequest
 from infrastructure.memory.effects import InMemoryEffects
 from infrastructure.memory.vector_store import InMemoryVectorStore, InMemoryVectorTransaction
-from jobs.mixins import JobBaseMixin, JobParameters
 from services.vector.chunk_outlet import ChunkOutlet
 from services.vector.models import FOOTER_KEY, OUTLINE, ChunkFooter, ColumnDescription, VectorOutline
 from services.vector.staged_table import MixedTooLate, StagedTable
-from tests.factories.memory_app import MemoryApp, memory_app
+from tests.factories.memory_app import MemoryApp
+from tests.factories.one_task import acting
 from tests.factories.vectors import PLACES
 from tests.fixtures.processes import wait_until
 
 TEMP = "rmhazuregeotemp"
 TARGET = TableName("geo", "test")
 SQUARE = shapely.box(0, 0, 1, 1)
-
-
-class Nothing(BaseModel):
-    """No parameters, no result."""
-
-
-class Acts:
-    """What the handler does."""
-
-    act: ClassVar[Callable[[TaskContext], None]]
-
-
-@task_handler("prepare_for_test", max_attempts=1)
-def prepare(p: Nothing, context: TaskContext) -> Nothing:
-    Acts.act(context)
-    return Nothing()
-
-
-class PrepareJob(JobBaseMixin):
-    """Runs the handler once."""
-
-    job_type = "prepare_for_test"
-    description = "Prepare chunks."
-    parameters_schema = JobParameters
-    stages = (Stage("prepare", task_type="prepare_for_test"),)
-
-    @staticmethod
-    def plan_prepare(p: JobParameters, previous: PreviousResults) -> Iterable[TaskPlan]:
-        yield TaskPlan("one")
 
 
 class Tables(InMemoryVectorStore):
@@ -91,10 +59,10 @@ class MoodyTransaction(InMemoryVectorTransaction):
 
 @dataclass
 class Desk:
-    """An app, its tables, and what became of the chunks."""
+    """Tables, an app on them, and what became of the chunks."""
 
-    app: MemoryApp
     tables: Tables
+    app: MemoryApp = field(init=False)
     outlet: ChunkOutlet = field(init=False)
     table: StagedTable = field(init=False)
     workspace: Path = field(init=False)
@@ -122,8 +90,11 @@ class Desk:
                 self.rows = {row_id: row["number"] for row_id, row in found.items()}
                 self.geometry_type = described.columns[1].type
 
-        Acts.act = handle
-        receipt = self.app.app.submission.submit(SubmitRequest("prepare_for_test", {}))
+        self.app = acting(handle, max_attempts=1)
+        self.app.blobs.ensure_container(TEMP)
+        vars(self.app.app)["vector_tables"] = self.tables
+        vars(self.app.app)["effects"] = InMemoryEffects(self.app.state, self.app.app.catalogue, self.tables)
+        receipt = self.app.app.submission.submit(SubmitRequest("one_task", {}))
         self.app.work()
         job = self.app.app.jobs.get(receipt.job_id)
         assert job is not None
@@ -155,11 +126,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Desk:
-    app, tables = memory_app([PrepareJob], [prepare]), Tables()
-    app.blobs.ensure_container(TEMP)
-    vars(app.app)["vector_tables"] = tables
-    vars(app.app)["effects"] = InMemoryEffects(app.state, app.app.catalogue, tables)
-    return Desk(app, tables)
+    return Desk(Tables())
 
 
 def name(number: int) -> str:
