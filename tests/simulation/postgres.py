@@ -46,6 +46,8 @@ UPDATE app.engine SET rescue_after = '-infinity', paused_at = NULL, paused_until
        paused_by = NULL;
 """
 
+_INDEX_SCANS = ("enable_indexscan", "enable_bitmapscan")
+
 _KEYS = {
     "jobs": ("job_id",),
     "stages": ("job_id", "revision", "number"),
@@ -100,6 +102,18 @@ class VirtualPostgres:
             return getattr(port, call.method)(*call.arguments)
         except (FenceLost, JobStopping) as error:
             return type(error)
+
+    @contextmanager
+    def without_indexes(self, function: str) -> Iterator[None]:
+        """Let a function of the schema's find its rows by scans alone."""
+        name = sql.Identifier(*function.split("."))
+        for scan in _INDEX_SCANS:
+            self.superuser.execute(sql.SQL("ALTER FUNCTION {} SET {} = off").format(name, sql.SQL(scan)))
+        try:
+            yield
+        finally:
+            for scan in _INDEX_SCANS:
+                self.superuser.execute(sql.SQL("ALTER FUNCTION {} RESET {}").format(name, sql.SQL(scan)))
 
     def differences(self, table: str, expected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield where the rows of a table are not those of the store in memory."""

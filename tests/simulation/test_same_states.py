@@ -30,3 +30,15 @@ def test_postgresql_answers_as_the_store_in_memory_did(postgres: VirtualPostgres
     assert list(islice(postgres.tell(world.history), 3)) == []
     for table, rows in remembered(world).items():
         assert list(islice(postgres.differences(table, rows), 3)) == [], table
+
+
+def test_tasks_of_one_turn_are_claimed_in_one_order_however_the_planner_finds_them(
+    postgres: VirtualPostgres,
+) -> None:
+    world = World(setup_of(121), record=True)
+    world.run()
+    assert world.history
+    postgres.empty()
+
+    with postgres.without_indexes("app.claim_v1"):
+        assert list(islice(postgres.tell(world.history), 3)) == []

@@ -42,7 +42,7 @@ CREATE FUNCTION app.claims_v1(p_ids text[]) RETURNS SETOF app.claim LANGUAGE sql
       FROM app.tasks t
       JOIN app.jobs j ON j.job_id = t.job_id
      WHERE t.task_id = ANY (p_ids)
-     ORDER BY t.rank, t.turn
+     ORDER BY t.rank, t.turn, t.task_id
 $$;
 
 -- Take up to p_limit runnable tasks, beginning at (p_rank, p_turn) in the lane's order.
@@ -65,7 +65,7 @@ BEGIN
         SELECT task_id, job_id, kind, ctid
           FROM app.tasks
          WHERE lane = p_lane AND status = 'queued' AND (rank, turn) >= (p_rank, p_turn) AND run_after <= now()
-         ORDER BY rank, turn
+         ORDER BY rank, turn, task_id
          LIMIT p_limit
            FOR UPDATE SKIP LOCKED)
     SELECT array_agg(task_id), array_agg(ctid), array_agg(DISTINCT job_id) FILTER (WHERE kind <> 'cleanup')
