@@ -158,23 +158,23 @@ def test_item_collection_and_indexes_are_as_asked(terrane: "RunningSystem") -> N
     job = publish(
         terrane,
         "\n".join(json.dumps(feature) for feature in features).encode(),
-        table_name="observed",
+        table_name="surveyed",
         collection_id="observations",
-        item_id="observed-2021",
+        item_id="surveyed-2021",
         indexes={"spatial": False, "temporal": ["Seen"], "attributes": ["flag", "tags"]},
     )
 
     assert job["status"] == "completed", json.dumps(job["error"])
     result = job["result"]
-    assert (result["collection_id"], result["item_id"]) == ("observations", "observed-2021")
+    assert (result["collection_id"], result["item_id"]) == ("observations", "surveyed-2021")
     item = item_of(terrane, result)
     assert_valid_item(item)
-    assert (item["collection"], item["id"]) == ("observations", "observed-2021")
+    assert (item["collection"], item["id"]) == ("observations", "surveyed-2021")
     properties = item["properties"]
     assert properties["datetime"] is None
     times = [datetime.fromisoformat(properties[key]) for key in ("start_datetime", "end_datetime")]
     assert times == [datetime.fromisoformat("2020-02-29T23:00:00Z"), datetime.fromisoformat(seen[2])]
-    indexes = "SELECT indexdef FROM pg_indexes WHERE (schemaname, tablename) = ('geo', 'observed')"
+    indexes = "SELECT indexdef FROM pg_indexes WHERE (schemaname, tablename) = ('geo', 'surveyed')"
     methods = sorted(row["indexdef"].partition("USING ")[2] for row in rows_of(terrane, indexes))
     assert methods == ["brin (seen)", "btree (flag)", "btree (id)", "btree (tags)"]
 
