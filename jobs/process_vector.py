@@ -52,7 +52,6 @@ class ProcessVectorJob(JobBaseMixin):
                 "table": p.location,
                 "replace": p.if_exists == "replace",
                 "prepare": _prepare(p),
-                "indexes": p.indexes.model_dump(),
             },
         )
 
@@ -130,5 +129,5 @@ def _prepare(p: ProcessVectorParameters) -> dict[str, object]:
         "dimensions": p.dimensions,
         "converter": p.converter_params.model_dump(mode="json"),
         "geometry": p.geometry_params.model_dump(mode="json"),
-        "temporal": list(p.indexes.temporal),
+        "indexes": p.indexes.model_dump(mode="json", include={"attributes", "temporal"}),
     }

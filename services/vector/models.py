@@ -61,6 +61,18 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class IndexColumns(Model):
+    """Columns, by either name, that are to have an index.
+
+    Args:
+        attributes: Those with a B-tree.
+        temporal: Those of time, with a BRIN; their extent is wanted as well.
+    """
+
+    attributes: list[str] = []
+    temporal: list[str] = []
+
+
 class PrepareVector(Model):
     """Which file to read, and into what.
 
@@ -72,8 +84,7 @@ class PrepareVector(Model):
         target_crs: CRS of the prepared geometries; it has an EPSG code.
         chunk_size: Rows a chunk; None for as many as make a chunk of some ten megabytes.
         dimensions: ``2d`` leaves Z and M out.
-        temporal: Columns, by either name, whose extent is wanted; None for every one that holds
-            dates or times.
+        indexes: Columns that the file must have.
         compression: Of the chunks: those that stay on this machine should be quick to read, those
             that travel small.
     """
@@ -87,7 +98,7 @@ class PrepareVector(Model):
     dimensions: Literal["keep", "2d"] = "keep"
     converter: ConverterOptions = ConverterOptions()
     geometry: GeometryOptions = GeometryOptions()
-    temporal: list[str] | None = None
+    indexes: IndexColumns = IndexColumns()
     compression: Literal["zstd", "lz4"] = "zstd"
 
 

@@ -3,9 +3,8 @@
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from pydantic import BaseModel
 
@@ -16,19 +15,16 @@ from core.models.tables import TableName
 from core.ports.blobs import BlobRef, PreconditionFailed
 from core.vector_options import ConverterOptions, FileExtension, GeometryOptions
 from services.vector.chunk_outlet import CHUNK_PREFIX, ChunkOutlet
-from services.vector.codes import CHUNKS_INCOMPLETE, INDEX_COLUMN_NOT_TEMPORAL, INDEX_COLUMN_UNKNOWN
+from services.vector.codes import CHUNKS_INCOMPLETE
 from services.vector.handover import LoadedChunk, PreparedChunks, VectorSource, chunk_runs
+from services.vector.index_columns import find_columns
 from services.vector.ledger import loaded_together
-from services.vector.models import ChunkFile, ColumnDescription, ColumnType, PreparedVector, PrepareVector
+from services.vector.models import ChunkFile, IndexColumns, PreparedVector, PrepareVector
 from services.vector.staged_table import MixedTooLate, StagedTable
 
 logger = logging.getLogger(__name__)
 
 _PREPARED = "prepared.json"
-# What a BRIN cannot be made of, and no time is written as; a B-tree takes every type that columns have.
-_NEVER_TEMPORAL: Final[frozenset[ColumnType]] = frozenset(
-    {"boolean", "jsonb", "bigint[]", "double precision[]", "boolean[]", "text[]"}
-)
 
 
 class Reading(BaseModel):
@@ -42,20 +38,12 @@ class Reading(BaseModel):
     dimensions: str = "keep"
     converter: ConverterOptions = ConverterOptions()
     geometry: GeometryOptions = GeometryOptions()
-    temporal: list[str] = []
+    indexes: IndexColumns = IndexColumns()
 
     def for_child(self, path: str, compression: str) -> PrepareVector:
         """Return the parameters of the child that reads the file `path` of the workspace."""
         given = {**self.model_dump(), "path": path, "compression": compression}
         return PrepareVector.model_validate(given)
-
-
-class IndexColumns(BaseModel):
-    """Which columns get an index, by either name."""
-
-    spatial: bool = True
-    attributes: list[str] = []
-    temporal: list[str] = []
 
 
 class ProcessVectorPrepare(BaseModel):
@@ -70,7 +58,6 @@ class ProcessVectorPrepare(BaseModel):
     table: str
     replace: bool = False
     prepare: Reading
-    indexes: IndexColumns = IndexColumns()
 
 
 @task_handler("process_vector_prepare", lane="heavy")
@@ -109,7 +96,7 @@ def _prepare(p: ProcessVectorPrepare, context: TaskContext, *, at_once: bool) ->
         )
     seconds = {"fetch": round(fetched - began, 3), "prepare": round(time.monotonic() - fetched, 3)}
     _check_complete(prepared, outlet)
-    names = _names(prepared.columns)
+    indexes = find_columns(prepared.columns, p.prepare.indexes)
     described = _stage_description(context, prepared, prefix)
     result = PreparedChunks(
         source=source,
@@ -122,8 +109,8 @@ def _prepare(p: ProcessVectorPrepare, context: TaskContext, *, at_once: bool) ->
         chunks=len(prepared.chunks),
         rows_read=prepared.rows_read,
         rows_prepared=prepared.rows_prepared,
-        attributes=_columns(names, p.indexes.attributes, "attributes"),
-        temporal=_temporal_columns(prepared.columns, names, p.indexes.temporal),
+        attributes=indexes.attributes,
+        temporal=indexes.temporal,
         loaded=loaded_together(outlet.loaded.values()),
         seconds={**prepared.seconds, **seconds},
     )
@@ -178,37 +165,6 @@ def _is_whole(chunk: ChunkFile, loaded: Mapping[str, LoadedChunk]) -> bool:
     """Tell whether of a chunk as many rows were loaded or dropped as it was said to have."""
     found = loaded.get(chunk.name)
     return found is None or found.rows + sum(one.count for one in found.dropped) == chunk.rows
-
-
-def _names(columns: Sequence[ColumnDescription]) -> Mapping[str, str]:
-    """Return the columns of the table by both of their names; the table's own wins."""
-    by_source = {column.source_name: column.name for column in columns}
-    return by_source | {column.name: column.name for column in columns}
-
-
-def _columns(names: Mapping[str, str], wanted: Sequence[str], parameter: str) -> list[str]:
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        known = ", ".join(sorted(set(names.values()))[:50])
-        raise TaskFailed(
-            INDEX_COLUMN_UNKNOWN,
-            f"indexes.{parameter}: {', '.join(unknown)} is not among {known or 'no columns'}.",
-        )
-    return list(dict.fromkeys(names[name] for name in wanted))
-
-
-def _temporal_columns(
-    columns: Sequence[ColumnDescription], names: Mapping[str, str], wanted: Sequence[str]
-) -> list[str]:
-    found = _columns(names, wanted, "temporal")
-    types = {column.name: column.type for column in columns}
-    others = [f"{name} ({types[name]})" for name in found if types[name] in _NEVER_TEMPORAL]
-    if others:
-        raise TaskFailed(
-            INDEX_COLUMN_NOT_TEMPORAL,
-            f"indexes.temporal: {', '.join(others)} holds no dates, times or years.",
-        )
-    return found
 
 
 def _stage_description(context: TaskContext, prepared: PreparedVector, prefix: str) -> BlobRef:

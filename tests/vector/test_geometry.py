@@ -319,8 +319,8 @@ def test_temporal_extents_are_those_of_the_rows(desk: Desk) -> None:
     }
     desk.write_layer("a.gpkg", ["POINT (1 2)"] * 3, columns, driver="GPKG")
 
-    every = desk.prepare("a.gpkg").result.temporal
-    wanted = desk.prepare("a.gpkg", temporal=["day"]).result.temporal
+    every = desk.prepare("a.gpkg", indexes={"temporal": ["seen", "day", "n"]}).result.temporal
+    wanted = desk.prepare("a.gpkg", indexes={"temporal": ["day"]}).result.temporal
 
     assert [(each.column, each.start, each.end) for each in every] == [
         ("seen", "1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"),

@@ -394,3 +394,26 @@ def test_json_that_is_no_geojson_is_named(desk: Desk) -> None:
         desk.refusal("a.json").message
         == "a.json is JSON without a GeoJSON or TopoJSON type, not a vector file"
     )
+
+
+@pytest.mark.parametrize(
+    ("indexes", "code", "says"),
+    [
+        ({"attributes": ["v", "w"]}, "vector.index_column_unknown", "indexes.attributes: w is not among v."),
+        ({"temporal": ["w"]}, "vector.index_column_unknown", "indexes.temporal: w is not among v."),
+        (
+            {"temporal": ["V"]},
+            "vector.index_column_not_temporal",
+            "indexes.temporal: v (boolean) holds no dates, times or years.",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_indexed_are_refused_before_a_row_is_prepared(
+    desk: Desk, indexes: dict[str, list[str]], code: str, says: str
+) -> None:
+    desk.write("a.geojson", collection(feature("POINT (1 2)", V=True)))
+
+    error = desk.refusal("a.geojson", indexes=indexes)
+
+    assert (error.code.code, error.message) == (code, says)
+    assert not list(desk.workspace.glob("chunk_*"))

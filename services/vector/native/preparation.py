@@ -16,6 +16,7 @@ from core.isolation import Child
 from services.findings import Findings
 from services.vector.codes import EMPTY, EXTENT_SUSPICIOUS, GEOMETRIES_MISSING
 from services.vector.datasets import Dataset, locate, workspace_file
+from services.vector.index_columns import find_columns
 from services.vector.models import (
     ChunkFile,
     CrsSource,
@@ -109,7 +110,8 @@ class Preparation:
         source = open_source(request, self._dataset, self._ledger, self._findings, opened)
         crs, crs_source = resolve_crs(source.crs, request.input_crs, self._findings)
         columns = make_columns(source.fields, self._findings)
-        temporal = TemporalExtents(columns, request.temporal)
+        indexes = find_columns([column.description for column in columns], request.indexes)
+        temporal = TemporalExtents(columns, indexes.temporal)
         pipeline = GeometryPipeline(
             request.geometry, Reprojection(crs, target), self._ledger, is_flat=request.dimensions == "2d"
         )

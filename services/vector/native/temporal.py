@@ -19,16 +19,15 @@ class TemporalExtents:
 
     Args:
         columns: All of the table's.
-        wanted: Names, sanitised or not, of those that count; None for every column of time.
+        wanted: Names in the table of those that count.
     """
 
-    def __init__(self, columns: Sequence[Column], wanted: Sequence[str] | None) -> None:
+    def __init__(self, columns: Sequence[Column], wanted: Sequence[str]) -> None:
         self._extremes: dict[str, tuple[Any, Any]] = {}
         self._names = [
             each.description.name
             for each in columns
-            if each.description.type in _KINDS
-            and (wanted is None or {each.description.name, each.description.source_name} & set(wanted))
+            if each.description.type in _KINDS and each.description.name in wanted
         ]
 
     def add(self, batch: pa.RecordBatch) -> None:
