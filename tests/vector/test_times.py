@@ -3,6 +3,9 @@
 import json
 from datetime import UTC, datetime
 
+import pyarrow as pa
+import pytest
+
 from tests.vector.desk import Desk, collection, feature
 
 POINT = "POINT (1 2)"
@@ -67,3 +70,61 @@ def test_sequences_have_times_too(desk: Desk) -> None:
         "2020-01-01T10:00:00",
         "2020-01-01T08:00:00",
     ]
+
+
+def test_zones_of_flatgeobuf_are_found_in_its_texts(desk: Desk) -> None:
+    moment = datetime(2020, 1, 1, 10, tzinfo=UTC)
+    columns = {
+        "utc": pa.array([moment, None], pa.timestamp("ms", "UTC")),
+        "east": pa.array([None, moment], pa.timestamp("ms", "+05:30")),
+        "naive": pa.array([moment.replace(tzinfo=None), None], pa.timestamp("ms")),
+        "nothing": pa.array([None, None], pa.timestamp("ms")),
+    }
+    desk.write_layer("a.fgb", [POINT] * 2, columns, driver="FlatGeobuf", geometry_type="Point")
+
+    outcome = desk.prepare("a.fgb")
+
+    zoned, naive = "timestamptz", "timestamp"
+    assert outcome.types == {"utc": zoned, "east": zoned, "naive": naive, "nothing": naive}
+    assert outcome.column("utc") == [moment, None]
+    assert outcome.column("east") == [None, moment]
+    assert outcome.column("naive") == [moment.replace(tzinfo=None), None]
+    assert outcome.result.findings == []
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"TIME_IN_UTC": "NO"}, "timestamp"),
+        ({"TIME_IN_UTC": "YES"}, "timestamptz"),
+        ({"TARGET_ARCGIS_VERSION": "ARCGIS_PRO_3_2_OR_LATER"}, "timestamptz"),
+    ],
+    ids=["no_zone", "all_in_utc", "a_zone_each"],
+)
+def test_a_geodatabase_says_whether_its_times_have_a_zone(
+    desk: Desk, options: dict[str, str], kind: str
+) -> None:
+    moment = datetime(2020, 1, 1, 10, tzinfo=UTC)
+    east = pa.array([None, moment], pa.timestamp("ms", "+05:30"))
+    columns = {"t": east if kind == "timestamptz" else pa.array([None, moment], pa.timestamp("ms", "UTC"))}
+    desk.write_layer("a.gdb", [POINT] * 2, columns, driver="OpenFileGDB", geometry_type="Point", **options)
+    desk.zip("a.zip", [desk.workspace / "a.gdb"])
+
+    outcome = desk.prepare("a.zip")
+
+    assert outcome.types == {"t": kind}
+    assert outcome.column("t") == [None, moment if kind == "timestamptz" else moment.replace(tzinfo=None)]
+    assert outcome.result.findings == []
+
+
+def test_a_zone_among_times_of_flatgeobuf_without_is_told(desk: Desk) -> None:
+    moments = pa.array([datetime(2020, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)] * 2, pa.timestamp("ms", "UTC"))
+    path = desk.write_layer("a.fgb", [POINT] * 2, {"t": moments}, driver="FlatGeobuf", geometry_type="Point")
+    path.write_bytes(path.read_bytes().replace(b"10:00:00.250Z", b"10:00:00.2500", 1))
+
+    outcome = desk.prepare("a.fgb")
+
+    assert outcome.types == {"t": "timestamp"}
+    assert outcome.column("t") == [datetime(2020, 1, 1, 10, 0, 0, 250_000)] * 2  # noqa: DTZ001 - without a zone
+    [finding] = outcome.result.findings
+    assert finding.message == "1 values of 't' have a zone and became UTC without one"

@@ -130,10 +130,8 @@ class Column:
 
     def _as_json(self, values: pa.Array) -> pa.Array:
         if not is_text(values.type):
-            texts = [
-                each if each is None else json.dumps(each, default=_json_default)
-                for each in values.to_pylist()
-            ]
+            found = values.to_pylist(maps_as_pydicts="lossy" if _has_text_keys(values.type) else None)
+            texts = [each if each is None else json.dumps(each, default=_json_default) for each in found]
             return self._without_escaped_nul(pa.array(texts, pa.string()))
         text = self._as_text(values)
         unique = pc.unique(text.drop_null()).to_pylist()
@@ -162,6 +160,13 @@ def _plain(values: pa.Array) -> pa.Array:
             return pa.array([each and str(each) for each in values.to_pylist()], pa.string())
         values = values.storage
     return values
+
+
+def _has_text_keys(kind: pa.DataType) -> bool:
+    """Tell whether the maps within values of a type, if any, can be objects of JSON."""
+    if pa.types.is_map(kind) and not is_text(kind.key_type):
+        return False
+    return all(_has_text_keys(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _is_json(text: str) -> bool:

@@ -20,7 +20,7 @@ from services.vector.native.ledger import Ledger
 from services.vector.native.ogr_errors import OgrReports
 from services.vector.native.ogr_layers import EVERY, choose_layers
 from services.vector.native.source import Batch, Field, wider
-from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes
+from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes, have_zone
 
 # Cells and bytes a batch: what shapely makes of it is several times as large.
 _CELLS: Final = 4_000_000
@@ -37,8 +37,12 @@ _COUNTED: Final[frozenset[Driver]] = frozenset({"FlatGeobuf", "OpenFileGDB"})
 # With feature ids asked for, they come first; a field may have the same name.
 _FID_PLACE: Final = 0
 # Formats in which every time of a column may have a zone of its own, and those that mean UTC.
-_OWN_ZONES: Final[frozenset[Driver]] = frozenset({"GeoJSON", "GeoJSONSeq", "GPX", "LIBKML"})
+_OWN_ZONES: Final[frozenset[Driver]] = frozenset(
+    {"FlatGeobuf", "GeoJSON", "GeoJSONSeq", "GPX", "LIBKML", "OpenFileGDB"}
+)
 _UTC_BY_RULE: Final[frozenset[Driver]] = frozenset({"GPX", "LIBKML"})
+# Formats whose fields of time say nothing of zones, though every time may have one.
+_ZONES_IN_TEXTS: Final[frozenset[Driver]] = frozenset({"FlatGeobuf", "OpenFileGDB"})
 
 pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": str(_BATCH_NBYTES), "GPX_ELE_AS_25D": "YES"})
 
@@ -187,7 +191,7 @@ class OgrSource:
         layer = summary.name if summary else None
         columns = self._count_columns(layer) if layer else 0
         meta, self._ready = opened.enter_context(self._open(layer, columns))
-        if self._dataset.driver in _OWN_ZONES and self._note_times(self._ready.schema):
+        if self._dataset.driver in _OWN_ZONES and self._note_times(layer, self._ready.schema):
             meta, self._ready = opened.enter_context(self._open(layer, columns))
         name = meta["geometry_name"] or "wkb_geometry"
         schema = self._ready.schema
@@ -206,16 +210,43 @@ class OgrSource:
             geometry=geometry,
         )
 
-    def _note_times(self, schema: pa.Schema) -> bool:
+    def _note_times(self, layer: str | None, schema: pa.Schema) -> bool:
         """Note the columns whose times are to be read as text, and tell whether there are any."""
         moments = [each for each in schema if pa.types.is_timestamp(each.type)]
         if all(each.type.tz is not None for each in moments):
             return False
         is_utc = self._dataset.driver in _UTC_BY_RULE
+        zoned = {each.name for each in moments if is_utc or each.type.tz is not None}
+        if self._dataset.driver in _ZONES_IN_TEXTS:
+            zoned = self._zoned(layer, [each.name for each in moments])
         for each in moments:
-            kind = WITH_ZONE if is_utc or each.type.tz is not None else WITHOUT_ZONE
+            kind = WITH_ZONE if each.name in zoned else WITHOUT_ZONE
             self._times.setdefault(each.name, TextTimes(each.name, kind, is_utc=is_utc))
         return True
+
+    def _zoned(self, layer: str | None, names: list[str]) -> set[str]:
+        """Return the columns whose first time has a zone; others that differ will be told of."""
+        first: dict[str, bool] = {}
+        with self._reports.reading(), self._texts_of(layer, names) as (_, reader):
+            for batch in reader:
+                for name in names:
+                    zoned = have_zone(batch.column(name)).drop_null()
+                    if name not in first and len(zoned):
+                        first[name] = zoned[0].as_py()
+                if len(first) == len(names):
+                    break
+        return {name for name, is_zoned in first.items() if is_zoned}
+
+    def _texts_of(self, layer: str | None, names: list[str]) -> Any:
+        return open_arrow(
+            self._dataset.path,
+            layer=layer,
+            encoding=self._encoding,
+            columns=names,
+            read_geometry=False,
+            use_pyarrow=True,
+            datetime_as_string=True,
+        )
 
     def _field(self, each: pa.Field) -> Field:
         if each.name in self._times and (each.metadata or {}).get(b"GDAL:OGR:type") == b"DateTime":

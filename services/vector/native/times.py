@@ -9,9 +9,15 @@ import pyarrow.compute as pc
 from services.findings import Findings
 from services.vector.codes import VALUES_CHANGED
 
-_ZONED: Final = r"(Z|[+-]\d{2}(:?\d{2})?)$"
+# OGR fills some texts up with NUL.
+_ZONED: Final = r"(Z|[+-]\d{2}(:?\d{2})?)\x00*$"
 WITH_ZONE: Final = pa.timestamp("us", "UTC")
 WITHOUT_ZONE: Final = pa.timestamp("us")
+
+
+def have_zone(texts: pa.StringArray) -> pa.BooleanArray:
+    """Tell which times name their zone; null where there is none."""
+    return pc.match_substring_regex(texts, _ZONED)
 
 
 class TextTimes:
@@ -32,7 +38,8 @@ class TextTimes:
 
     def parse(self, texts: pa.StringArray) -> pa.Array:
         """Return times of the column's kind; those of the other kind are counted."""
-        zoned = pc.fill_null(pc.match_substring_regex(texts, _ZONED), False)
+        texts = pc.utf8_rtrim(texts, "\x00")
+        zoned = pc.fill_null(have_zone(texts), False)
         nothing = pa.scalar(None, pa.string())
         instants = self._cast(pc.if_else(zoned, texts, nothing), WITH_ZONE).cast(WITHOUT_ZONE)
         others = self._cast(pc.if_else(zoned, nothing, texts), WITHOUT_ZONE)
