@@ -184,6 +184,28 @@ def test_geoparquet_is_read_by_row_groups(desk: Desk, kind: str) -> None:
     assert (outcome.result.geometry_type, outcome.result.driver) == (kind, "Parquet")
 
 
+def test_rows_of_every_row_group_of_geoparquet_come_out_in_order(desk: Desk) -> None:
+    frame = geopandas.GeoDataFrame(
+        {"n": range(1_000)}, geometry=shapely.points(np.arange(1_000) / 100, 1.0), crs="EPSG:4326"
+    )
+    frame.to_parquet(desk.workspace / "a.parquet", row_group_size=300)
+
+    outcome = desk.prepare("a.parquet")
+
+    assert outcome.column("n") == list(range(1_000))
+    assert outcome.column("source_fid") == list(range(1, 1_001))
+
+
+def test_geoparquet_in_another_encoding_is_refused_by_its_name(desk: Desk) -> None:
+    frame = geopandas.GeoDataFrame({"n": [1]}, geometry=shapely.from_wkt(["POINT (1 2)"]), crs="EPSG:4326")
+    frame.to_parquet(desk.workspace / "a.parquet", geometry_encoding="geoarrow", schema_version="1.1.0")
+
+    error = desk.refusal("a.parquet")
+
+    assert error.code.code == "vector.unsupported_format"
+    assert error.message == "a.parquet has its geometries as point, not as WKB"
+
+
 def test_a_geoparquet_file_without_a_crs_is_in_degrees_and_with_none_has_none(desk: Desk) -> None:
     frame = geopandas.GeoDataFrame({"v": [7]}, geometry=shapely.from_wkt(["POINT (1 2)"]))
     frame.to_parquet(desk.workspace / "a.parquet")
@@ -348,23 +370,29 @@ def test_field_types_of_geopackage_are_kept(desk: Desk) -> None:
     assert [outcome.column(name)[1] for name in outcome.types] == [None] * 9
 
 
-@pytest.mark.parametrize(("encoding", "given"), [("UTF-8", None), ("ISO-8859-1", None), ("CP1250", "cp1250")])
-def test_text_of_shapefiles_is_decoded(desk: Desk, encoding: str, given: str | None) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "cpg", "given"),
+    [("UTF-8", None, None), ("ISO-8859-1", None, None), ("CP1250", None, "cp1250"), ("CP1250", "1250", None)],
+)
+def test_text_of_shapefiles_is_decoded(desk: Desk, encoding: str, cpg: str | None, given: str | None) -> None:
+    text = "Žofín" if encoding == "CP1250" else "Köln"
     folder = desk.workspace / "s"
     folder.mkdir()
     desk.write_layer(
         "s/a.shp",
         ["POINT (1 2)"],
-        {"name": ["Žofín" if given else "Köln"]},
+        {"name": [text]},
         driver="ESRI Shapefile",
         encoding=encoding,
     )
     (folder / "a.cpg").unlink(missing_ok=True)
+    if cpg is not None:
+        (folder / "a.cpg").write_text(cpg)
     desk.zip("a.zip", folder.iterdir())
 
     outcome = desk.prepare("a.zip", converter={"encoding": given})
 
-    assert outcome.column("name") == ["Žofín" if given else "Köln"]
+    assert outcome.column("name") == [text]
 
 
 def test_every_row_of_a_large_layer_comes_out_once(desk: Desk) -> None:

@@ -247,3 +247,14 @@ def test_a_null_character_is_left_out_of_text(desk: Desk) -> None:
 
     assert "\x00" not in outcome.column("s")[0]
     assert json.loads(outcome.column("o")[0]) == {"x": "cd"}
+
+
+@pytest.mark.parametrize("extension", ["geojson", "geojsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_data(desk: Desk, extension: str) -> None:
+    one = feature("POINT (1 2)", name="Köln")
+    content = collection(one) if extension == "geojson" else f"{json.dumps(one)}\n"
+    desk.write(f"a.{extension}", content.encode("utf-8-sig"))
+
+    outcome = desk.prepare(f"a.{extension}")
+
+    assert (outcome.column("name"), outcome.wkt) == (["Köln"], ["POINT (1 2)"])

@@ -47,6 +47,18 @@ def test_a_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_behind_a_password_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path, {"a.shp": b"x"})
+    content = bytearray(path.read_bytes())
+    # The first flag, in the directory at the end of the archive.
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+
+    error = refusal(path)
+
+    assert error.message == "a.zip: 'a.shp' is protected by a password"
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     link = zipfile.ZipInfo("a.shp")
