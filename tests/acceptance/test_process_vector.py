@@ -1,5 +1,6 @@
 """A vector file goes in through HTTP and comes out as a table with a STAC item."""
 
+import hashlib
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -70,7 +71,11 @@ def test_the_item_of_a_table_says_what_it_is(terrane: "RunningSystem") -> None:
     assert (data["href"], data["proj:code"]) == ("postgis://geo.itemised", "EPSG:4326")
     assert item["bbox"] == pytest.approx([-180, 0, 69, 89])
     [source] = [link for link in item["links"] if link["rel"] == "derived_from"]
-    assert source["file:checksum"].startswith("1220")
+    assert source["file:checksum"] == "1220" + hashlib.sha256(points(250)).hexdigest()
+    assert properties["processing:facility"] == "Terrane"
+    assert {"pyogrio", "shapely"} <= properties["processing:software"].keys()
+    assert datetime.fromisoformat(properties["processing:datetime"]).tzinfo is not None
+    assert properties["processing:lineage"].startswith("Read, repaired, reprojected")
     with terrane.blobs as service:
         picture = service.get_blob_client("silver-vectors", "geo/itemised_thumbnail.png")
         assert picture.download_blob().readall()[:8] == b"\x89PNG\r\n\x1a\n"
