@@ -43,8 +43,9 @@ class CopySource:
             encoders = {field.name: self._encoder(field) for field in schema}
             encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(schema, encoders)
             yield encoder.write_header()
-            next_id = self.first_id
-            for batch in file.iter_batches(_batch_rows(file), columns=list(self.columns)):
+            next_id, rows = self.first_id, _batch_rows(file)
+            # Handing columns to threads costs more than decoding so few rows.
+            for batch in file.iter_batches(rows, columns=list(self.columns), use_threads=False):
                 ids = pa.array(range(next_id, next_id + batch.num_rows), pa.int64())
                 arrays = [ids, *(self._values(batch, field) for field in fields)]
                 yield encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))

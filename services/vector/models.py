@@ -99,7 +99,7 @@ class PrepareVector(Model):
     converter: ConverterOptions = ConverterOptions()
     geometry: GeometryOptions = GeometryOptions()
     indexes: IndexColumns = IndexColumns()
-    compression: Literal["zstd", "lz4"] = "zstd"
+    compression: Literal["zstd", "none"] = "zstd"
 
 
 class ColumnDescription(Model):

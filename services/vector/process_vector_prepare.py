@@ -89,7 +89,7 @@ def _prepare(p: ProcessVectorPrepare, context: TaskContext, *, at_once: bool) ->
     with ChunkOutlet(context, prefix, table if at_once else None) as outlet:
         prepared = context.isolated(
             "services.vector.native.preparation:prepare_vector",
-            p.prepare.for_child(path, "lz4" if at_once else "zstd"),
+            p.prepare.for_child(path, "none" if at_once else "zstd"),
             PreparedVector,
             kind="vector",
             watch=outlet.check,
