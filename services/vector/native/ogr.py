@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyogrio
+from numpy.typing import NDArray
 from pyogrio.raw import open_arrow
 
 from core.errors import TaskFailed
@@ -16,6 +17,7 @@ from services.vector.codes import LAYERS_DIFFER, TRUNCATED
 from services.vector.datasets import Dataset
 from services.vector.models import Driver, LayerSummary
 from services.vector.native.crs import OwnCrs
+from services.vector.native.geopackage import StoredValues, Table
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr_errors import OgrReports
 from services.vector.native.ogr_layers import EVERY, choose_layers
@@ -53,6 +55,7 @@ class _Layer:
 
     Args:
         places: Position by field name.
+        stored: Of a table whose values may be of other types than their columns.
     """
 
     summary: LayerSummary
@@ -60,6 +63,7 @@ class _Layer:
     fields: list[Field]
     places: dict[str, int]
     geometry: int
+    stored: StoredValues | None
 
 
 class OgrSource:
@@ -140,6 +144,8 @@ class OgrSource:
             self._ledger.read += len(batch)
             yield self._as_batch(batch, layer)
         self._refuse_missing(layer, rows)
+        if layer.stored is not None:
+            layer.stored.report(self._findings)
 
     def _refuse_missing(self, layer: _Layer, rows: int) -> None:
         """Refuse a layer that ends before all the features that it announces."""
@@ -151,24 +157,30 @@ class OgrSource:
             )
 
     def _as_batch(self, batch: pa.RecordBatch, layer: _Layer) -> Batch:
-        attributes = [self._column(batch, layer.places.get(field.name), field) for field in self._fields]
+        fids = batch.column(_FID_PLACE).to_numpy(zero_copy_only=False).astype(np.int64)
+        attributes = [self._column(batch, layer, field, fids) for field in self._fields]
         if self._is_merged:
             attributes.insert(0, pa.repeat(pa.scalar(layer.summary.name, pa.string()), len(batch)))
         geometries = batch.column(layer.geometry)
         if isinstance(geometries.type, pa.BaseExtensionType):
             geometries = geometries.storage
         return Batch(
-            fids=batch.column(_FID_PLACE).to_numpy(zero_copy_only=False).astype(np.int64),
+            fids=fids,
             geometries=geometries.cast(pa.binary()),
             attributes=attributes,
         )
 
-    def _column(self, batch: pa.RecordBatch, place: int | None, field: Field) -> pa.Array:
+    def _column(
+        self, batch: pa.RecordBatch, layer: _Layer, field: Field, fids: NDArray[np.int64]
+    ) -> pa.Array:
+        place = layer.places.get(field.name)
         if place is None:
             return pa.nulls(len(batch), field.type)
         values = batch.column(place)
         if isinstance(values.type, pa.BaseExtensionType):
             values = values.storage
+        if layer.stored is not None:
+            values = layer.stored.fitting(field.name, values, fids)
         if field.name in self._times and pa.types.is_string(values.type) and field.type != pa.string():
             return self._times[field.name].parse(values)
         return values if values.type == field.type else values.cast(field.type)
@@ -208,7 +220,14 @@ class OgrSource:
             fields=list(fields.values()),
             places={field.name: place for place, field in fields.items()},
             geometry=geometry,
+            stored=self._stored(layer, meta["fid_column"], [schema.field(place) for place in fields]),
         )
+
+    def _stored(self, layer: str | None, fid_column: str, fields: list[pa.Field]) -> StoredValues | None:
+        # A view has no feature ids of its own.
+        if self._dataset.driver != "GPKG" or layer is None or not fid_column:
+            return None
+        return StoredValues(Table(self._dataset.path, layer, fid_column), fields)
 
     def _note_times(self, layer: str | None, schema: pa.Schema) -> bool:
         """Note the columns whose times are to be read as text, and tell whether there are any."""
