@@ -10,7 +10,7 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
-from core.ports.engine import FenceLost
+from core.ports.engine import FenceLost, JobStopping
 from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome
@@ -25,6 +25,7 @@ from infrastructure.vector_store import PostgisVectorTransaction
 _QUERIES = load("artifacts")
 _TASKS = load("tasks")
 _FENCE_LOST = "TR001"
+_JOB_STOPPING = "TR002"
 _EFFECT_TIMEOUT = timedelta(minutes=10)
 
 
@@ -45,6 +46,7 @@ class PostgresEffectTransaction:
         self._tables = tables
         self._unpublishing = unpublishing
         self._end: TaskEnd | None = None
+        self._publishes = False
         self.ended: Ended | None = None
 
     @property
@@ -64,30 +66,38 @@ class PostgresEffectTransaction:
 
     def publish(self) -> None:
         """Make what the job's revision wrote for publication live."""
-        self._connection.execute(
-            _QUERIES["publish_artifacts"], {"job_id": self._task.job_id, "revision": self._task.revision}
-        )
+        self._connection.execute(_QUERIES["publish_artifacts"], self._revision())
+        self._publishes = True
 
     def complete(self, result: JsonObject) -> None:
         """Let the transaction's last statement end the task."""
         self._end = TaskEnd(self._task.task_id, self._task.fence, Outcome.COMPLETED, result)
 
     def seal(self) -> None:
-        """Run the last statement: it ends the task, or holds its fence until the commit.
+        """Run the last statements: they end the task, or hold its fence until the commit.
 
-        It comes last because its lock keeps heartbeats out.
+        They come last because their locks keep heartbeats out, and those who want to stop the job.
 
         Raises:
             FenceLost: The claim is no longer held.
+            JobStopping: What would be published is no longer wanted.
         """
         if self._end is None:
             hold_fence(self._connection, self._task)
-            return
-        row = self._connection.execute(_TASKS["end"], end_parameters([self._end], 0)).fetchone()
+        else:
+            self._finish(self._end)
+        if self._publishes:
+            self._connection.execute(_QUERIES["hold_unstopped"], self._revision())
+
+    def _finish(self, end: TaskEnd) -> None:
+        row = self._connection.execute(_TASKS["end"], end_parameters([end], 0)).fetchone()
         ended = rows.ended(row)
         if not ended.answers or ended.answers[0].answer != "ended":
             raise FenceLost(self._task.task_id)
         self.ended = ended
+
+    def _revision(self) -> dict[str, str | int]:
+        return {"job_id": self._task.job_id, "revision": self._task.revision}
 
 
 class PostgresEffects:
@@ -105,7 +115,7 @@ class PostgresEffects:
     @contextmanager
     def transaction(self, task: ClaimedTask) -> Iterator[PostgresEffectTransaction]:
         """Open a transaction that the claim's fence seals."""
-        with _fence_translated(), self._database.transaction(timeout=_EFFECT_TIMEOUT) as connection:
+        with _meaning_translated(), self._database.transaction(timeout=_EFFECT_TIMEOUT) as connection:
             transaction = PostgresEffectTransaction(
                 connection,
                 task,
@@ -181,7 +191,7 @@ class PostgresEffects:
 
     @contextmanager
     def _held(self, task: ClaimedTask) -> Iterator[Connection]:
-        with _fence_translated(), self._database.transaction() as connection:
+        with _meaning_translated(), self._database.transaction() as connection:
             yield connection
             hold_fence(connection, task)
 
@@ -192,15 +202,17 @@ def hold_fence(connection: Connection, task: ClaimedTask) -> None:
     Raises:
         FenceLost: The claim is no longer held.
     """
-    with _fence_translated():
+    with _meaning_translated():
         connection.execute(_QUERIES["hold_fence"], {"task_id": task.task_id, "fence": task.fence})
 
 
 @contextmanager
-def _fence_translated() -> Iterator[None]:
+def _meaning_translated() -> Iterator[None]:
     try:
         yield
     except psycopg.DatabaseError as error:
-        if error.sqlstate != _FENCE_LOST:
-            raise
-        raise FenceLost(str(error)) from error
+        if error.sqlstate == _FENCE_LOST:
+            raise FenceLost(str(error)) from error
+        if error.sqlstate == _JOB_STOPPING:
+            raise JobStopping(str(error)) from error
+        raise

@@ -96,6 +96,7 @@ class Effects(Protocol):
 
         Raises:
             FenceLost: The claim is no longer held; everything was rolled back.
+            JobStopping: It would have published for a job that is stopping; everything was rolled back.
         """
         ...
 

@@ -26,7 +26,7 @@ class FenceLost(Exception):
 
 
 class JobStopping(Exception):
-    """A plan was not written because its job is stopping."""
+    """A plan was not written, or a result not published, because the job is stopping."""
 
 
 @dataclass(frozen=True)

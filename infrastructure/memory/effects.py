@@ -7,7 +7,7 @@ from core.json import JsonObject
 from core.models.claims import ClaimedTask, Ended, TaskEnd
 from core.ports.catalogue import CatalogueWriter
 from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
-from core.ports.engine import FenceLost
+from core.ports.engine import FenceLost, JobStopping
 from core.ports.unpublishing import UnpublishingTransaction
 from core.ports.vectors import VectorTransaction
 from core.states import Outcome, TaskStatus
@@ -96,6 +96,8 @@ class InMemoryEffects:
             raise
         with self._state.locked():
             self._hold(task)
+            if transaction.publishes and self._state.jobs[task.job_id].stop_to is not None:
+                raise JobStopping(task.job_id)
             transaction.writer.commit()
             transaction.table_writer.commit()
             if transaction.publishes:

@@ -8,7 +8,7 @@ import pytest
 from core.declaration import Location
 from core.models.claims import ClaimedTask
 from core.ports.effects import Artifact, ArtifactRecord, WriteIntent
-from core.ports.engine import FenceLost
+from core.ports.engine import FenceLost, JobStopping
 from core.states import JobStatus, Outcome
 from tests.factories.engine import LEASE, TWO_STAGES, EngineStore, id_of, keys
 from tests.factories.stac import collection, item
@@ -146,6 +146,25 @@ class TestTransactions:
             transaction.complete({})
 
         assert store.job().status is JobStatus.CANCELLED
+
+    @pytest.mark.parametrize("completes", [True, False])
+    def test_a_stopped_job_publishes_nothing_any_more(self, store: EngineStore, completes: bool) -> None:
+        [task] = store.start()
+        _write(store, task, "etag")
+        store.stop()
+
+        def publish() -> None:
+            with store.effects.transaction(task) as transaction:
+                transaction.publish()
+                if completes:
+                    transaction.complete({})
+
+        with pytest.raises(JobStopping):
+            publish()
+
+        assert _states(store) == [(COG.location, "writing")]
+        assert store.statuses([task]) == ["processing"]
+        assert store.effects.live_artifact("blob", COG.location) is None
 
 
 class TestArtifacts:

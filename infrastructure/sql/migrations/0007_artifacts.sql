@@ -73,3 +73,15 @@ BEGIN
        AND (state = 'writing' OR state = 'reserved' AND kind IN ('item', 'table'));
 END
 $$;
+
+-- Keep a job from stopping until the end of the transaction; if it stops already, TR002 undoes what
+-- the transaction shows. To be called last, for the job's lock comes after those of its tasks.
+CREATE FUNCTION app.hold_unstopped_v1(p_job_id text, p_revision integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM app.jobs
+      WHERE job_id = p_job_id AND revision = p_revision AND stop_to IS NULL FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job % is stopping', p_job_id USING ERRCODE = 'TR002';
+    END IF;
+END
+$$;

@@ -15,6 +15,10 @@ SELECT app.record_artifact_v1(%(kind)s, %(location)s, %(job_id)s, %(etag)s, %(nb
 -- Make what a revision wrote for publication live.
 SELECT app.publish_artifacts_v1(%(job_id)s, %(revision)s);
 
+-- hold_unstopped
+-- Keep a job from stopping until the end of the transaction, or refuse if it stops already.
+SELECT app.hold_unstopped_v1(%(job_id)s, %(revision)s);
+
 -- list_artifacts
 -- What a revision has reserved, written or published.
 SELECT kind, location, job_id, revision, role, state, target, nbytes, checksum, etag
