@@ -29,6 +29,9 @@ _FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
 #: Where the features of a collection begin.
 FEATURES: Final = re.compile(_FEATURES.pattern.encode())
 _DECODER: Final = json.JSONDecoder()
+_CRS: Final = re.compile(r'"crs"\s*:\s*(?=[{"])')
+# The members of a collection beside its features are short.
+_MEMBERS_NBYTES: Final = 64 * 1024
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
 
 
@@ -69,6 +72,35 @@ def checked_text(path: Path, *, is_sequence: bool) -> GeoJsonText:
         path, quoted = _with_quoted_integers(original)
         names = _names_of_long_integers(original, is_sequence=is_sequence) if quoted else names
     return GeoJsonText(path, features, quoted, names, bad_lines, examples)
+
+
+def crs_member(path: Path) -> str | None:
+    """Return what the old member ``crs`` of a collection names, or itself as JSON if it names nothing.
+
+    OGR takes degrees for granted where it does not understand the member, and does not say so.
+    """
+    with path.open("rb") as file:
+        head = file.read(_MEMBERS_NBYTES).decode(errors="replace")
+        file.seek(max(0, path.stat().st_size - _MEMBERS_NBYTES))
+        tail = file.read().decode(errors="replace")
+    features = _FEATURES.search(head)
+    if features is None:
+        return None
+    for text in (head[: features.start()], tail.rpartition("]")[2]):
+        found = _CRS.search(text)
+        if found is not None:
+            return _crs_name(text[found.end() :])
+    return None
+
+
+def _crs_name(text: str) -> str | None:
+    try:
+        member, _ = _DECODER.raw_decode(text)
+    except ValueError:
+        return None
+    properties = member.get("properties") if isinstance(member, dict) else None
+    named = isinstance(properties, dict) and (properties.get("name") or properties.get("code"))
+    return str(named) if named else json.dumps(member)
 
 
 def null_geometries(path: Path, *, is_sequence: bool) -> "array[int]":

@@ -185,6 +185,61 @@ def test_the_old_crs_member_is_believed(desk: Desk) -> None:
     assert desk.refusal("a.geojson", input_crs="EPSG:4326").code.code == "vector.crs_mismatch"
 
 
+def with_crs(name: Any, *, last: bool = True) -> str:
+    """Return a collection of one point with the old member, before its features or after them."""
+    text = json.loads(collection(feature("POINT (10 50)")))
+    member = {"crs": {"type": "name", "properties": {"name": name}} if isinstance(name, str) else name}
+    return json.dumps(text | member if last else member | text)
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nonsense",
+        "urn:ogc:def:crs:EPSG::999999",
+        "+init=/etc/hostname:1",
+        {"type": "link", "properties": {"href": "https://example.org/a.prj"}},
+        {"type": "name", "properties": {}},
+    ],
+)
+def test_a_crs_member_that_names_no_known_crs_is_not_taken_for_degrees(
+    desk: Desk, name: Any, last: bool
+) -> None:
+    desk.write("a.geojson", with_crs(name, last=last))
+
+    error = desk.refusal("a.geojson")
+    outcome = desk.prepare("a.geojson", input_crs="EPSG:4326")
+
+    assert error.code.code == "vector.crs_missing"
+    assert (name if isinstance(name, str) else name["type"]) in error.message
+    assert (outcome.wkt, outcome.result.crs_source) == (["POINT (10 50)"], "input_crs")
+
+
+@pytest.mark.parametrize("name", ["25832", "ETRS89 / UTM zone 32N"])
+def test_a_crs_member_that_only_proj_knows_is_believed(desk: Desk, name: str) -> None:
+    desk.write("a.geojson", with_crs(name))
+
+    assert desk.prepare("a.geojson").result.source_crs == "EPSG:25832"
+
+
+@pytest.mark.parametrize(
+    "name", ["CRS84", "WGS 84", "urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:EPSG::4326", None]
+)
+def test_a_crs_member_that_means_degrees_changes_nothing(desk: Desk, name: str | None) -> None:
+    desk.write("a.geojson", with_crs(name))
+
+    outcome = desk.prepare("a.geojson")
+
+    assert (outcome.wkt, outcome.codes) == (["POINT (10 50)"], set())
+
+
+def test_a_property_called_crs_is_no_crs_member(desk: Desk) -> None:
+    desk.write("a.geojson", collection(feature(POINT, crs={"type": "nonsense"})))
+
+    assert desk.prepare("a.geojson").wkt == [POINT]
+
+
 def test_coordinates_in_metres_are_out_of_range_unless_the_crs_is_given(desk: Desk) -> None:
     desk.write("a.geojson", collection(feature("POINT (111319.490793 222684.208506)")))
 

@@ -101,6 +101,14 @@ def same_crs(one: CRS, other: CRS) -> bool:
     return code is not None and code == other.to_epsg()
 
 
+def means_degrees(text: str) -> bool:
+    """Tell whether a text names longitude and latitude of WGS 84."""
+    if text.upper() == "CRS84":
+        return True
+    crs = _own_crs(OwnCrs(text))
+    return crs is not None and same_crs(crs, WGS84)
+
+
 def resolve_crs(own: OwnCrs, input_crs: str | None, findings: Findings) -> tuple[CRS, CrsSource]:
     """Decide which CRS a file has: its own, else `input_crs`.
 
@@ -147,7 +155,8 @@ def lies_outside(crs: CRS, bbox: Bounds) -> str | None:
 
 
 def _own_crs(own: OwnCrs) -> CRS | None:
-    if own.text is None:
+    # An initialisation file may be any file of the machine.
+    if own.text is None or "init=" in own.text:
         return None
     try:
         crs = horizontal(CRS.from_user_input(own.text))
@@ -158,5 +167,5 @@ def _own_crs(own: OwnCrs) -> CRS | None:
 
 def _missing_message(own: OwnCrs) -> str:
     if own.text:
-        return f"the file's CRS is no place on the Earth: {own.text[:120]}"
+        return f"the file's CRS is not known, or no place on the Earth: {own.text[:120]}"
     return "the file names no coordinate reference system"

@@ -15,8 +15,9 @@ from core.errors import TaskFailed
 from services.findings import Findings
 from services.vector.codes import LAYERS_DIFFER, TRUNCATED
 from services.vector.datasets import Dataset
+from services.vector.geojson import crs_member
 from services.vector.models import Driver, LayerSummary
-from services.vector.native.crs import OwnCrs
+from services.vector.native.crs import OwnCrs, means_degrees
 from services.vector.native.geopackage import StoredValues, Table
 from services.vector.native.ledger import Ledger
 from services.vector.native.ogr_errors import OgrReports
@@ -118,7 +119,10 @@ class OgrSource:
         crs, driver = self._layers[0].crs, self._dataset.driver
         if driver in _FIXED_CRS:
             return OwnCrs("EPSG:4326", "format")
-        return OwnCrs(crs, "format" if driver in _USUAL_CRS and crs in _DEGREES else "file")
+        if driver not in _USUAL_CRS or crs not in _DEGREES:
+            return OwnCrs(crs)
+        named = crs_member(self._dataset.path) if driver == "GeoJSON" else None
+        return OwnCrs(crs, "format") if named is None or means_degrees(named) else OwnCrs(named)
 
     def batches(self) -> Iterator[Batch]:
         """Read every layer, one after the other."""
