@@ -182,12 +182,16 @@ def table_not_exists(
     found = resources.tables.describe(table)
     if found is None or resources.effects.live_artifact("table", str(table)) is not None:
         return None
-    if values.get("if_exists") != "replace":
-        message = f"There is a {found.kind} {table} that no job has published."
-        return ResourceViolation(codes.TABLE_EXISTS, message)
-    if found.kind != "table" or not found.owned:
-        message = f"{table} is a {found.kind} that does not belong to Terrane's role of the database."
+    # What cannot be replaced is told first: the remedy for the other is to replace it.
+    if found.kind != "table":
+        article = "an" if found.kind.startswith("i") else "a"
+        return ResourceViolation(codes.TABLE_FOREIGN, f"{table} is {article} {found.kind}, not a table.")
+    if not found.owned:
+        message = f"{table} is a table that does not belong to Terrane's role of the database."
         return ResourceViolation(codes.TABLE_FOREIGN, message)
+    if values.get("if_exists") != "replace":
+        message = f"There is a table {table} that no job has published."
+        return ResourceViolation(codes.TABLE_EXISTS, message)
     return None
 
 

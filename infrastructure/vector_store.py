@@ -205,6 +205,9 @@ class PostgisVectorTransaction:
             return swap.publish(there["oid"] if there else None)
         except psycopg.errors.DuplicateTable as error:
             raise Conflict(codes.TABLE_EXISTS, f"Another session made {table} a moment ago.") from error
+        except psycopg.errors.DuplicateObject as error:
+            message = f"There is a type {table}, and tables make one of their own name."
+            raise Conflict(codes.TABLE_FOREIGN, message) from error
 
     def rehearse(self, staged: TableName, table: TableName, *, replace: bool) -> None:
         """Publish, and undo it at once; the locks go with it."""

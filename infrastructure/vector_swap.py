@@ -21,6 +21,14 @@ _QUERIES = load("vectors")
 _LONGEST_NAME: Final = 63
 # How comments that a job wrote begin; every other line is a person's, and kept.
 _JOB_COMMENTS: Final = ("Source: ", "Source column: ")
+# Why what depends on a table, by its kind, cannot be made again.
+_HINDRANCES: Final[Mapping[str, str]] = {
+    "v": "view {} belongs to another role",
+    "m": "materialized view {} reads it",
+    "r": "table {} refers to it or inherits from it",
+    "p": "partitioned table {} refers to it or inherits from it",
+    "f": "foreign table {} inherits from it",
+}
 # With which every index of ours ends: of the load that it was made by, so that two tables with one
 # history can lie in one schema.
 _DIGITS = re.compile(r"_[0-9a-f]{8}")
@@ -54,7 +62,7 @@ class Swap:
         self._table = table
 
     def publish(self, former: int | None) -> Sequence[str]:
-        """Move the table; return the indexes of the former one that nobody made again.
+        """Move the table; return the indexes and statistics of the former one that nobody made again.
 
         Args:
             former: What stands in the place, if anything does.
@@ -69,7 +77,10 @@ class Swap:
         self._refuse_attachments(former)
         there = find(self._connection, self._table) or {"comment": None}
         views = self._views(former)
-        kept = {name: self._rows(name, oid=former) for name in ("privileges", "columns", "owner", "indexes")}
+        kept = {
+            name: self._rows(name, oid=former)
+            for name in ("privileges", "columns", "owner", "indexes", "statistics")
+        }
         comment = there["comment"]
         for view in reversed(views):
             self._execute("DROP VIEW {}", identifier(view.table))
@@ -82,7 +93,8 @@ class Swap:
         )
         for view in views:
             self._make_again(view)
-        return [row["name"] for row in kept["indexes"] if not self._is_ours(row)]
+        left = [row for row in kept["indexes"] if not self._is_ours(row)] + kept["statistics"]
+        return [row["name"] for row in left]
 
     def _refuse_attachments(self, former: int) -> None:
         names = [row["name"] for row in self._rows("attachments", oid=former)]
@@ -91,11 +103,13 @@ class Swap:
 
     def _views(self, former: int) -> Sequence[View]:
         rows = self._rows("dependents", oid=former)
-        others = [
-            f"{row['schema']}.{row['name']}" for row in rows if row["relkind"] != "v" or not row["owned"]
+        reasons = [
+            f"the {_HINDRANCES[row['relkind']]}".format(f"{row['schema']}.{row['name']}")
+            for row in rows
+            if row["relkind"] != "v" or not row["owned"]
         ]
-        if others:
-            raise self._dependents(f"{', '.join(others)} depends on it and cannot be made again")
+        if reasons:
+            raise self._dependents(", ".join(reasons))
         # With an empty search path every name in a definition is qualified.
         before = self._set_local("search_path", "")
         views = [self._view(row) for row in rows]

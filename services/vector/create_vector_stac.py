@@ -63,7 +63,7 @@ class PublishedVector(BaseModel):
         columns: What each column of the file became; the first 500.
         nbytes: Size of source, chunks and table.
         seconds: Time by phase; that of the uploads is summed over workers.
-        left_behind: Indexes of a replaced table that the new one has not.
+        left_behind: Indexes and statistics of a replaced table that the new one has not.
     """
 
     collection_id: str

@@ -84,7 +84,11 @@ def test_every_violation_is_told_at_once(terrane: "RunningSystem") -> None:
 
 @pytest.mark.parametrize(
     ("if_exists", "role", "code"),
-    [("fail", "terrane_app", "table.exists"), ("replace", None, "table.foreign")],
+    [
+        ("fail", "terrane_app", "table.exists"),
+        ("fail", None, "table.foreign"),
+        ("replace", None, "table.foreign"),
+    ],
 )
 def test_a_table_that_no_job_has_published_is_not_touched(
     terrane: "RunningSystem", if_exists: str, role: str | None, code: str

@@ -54,7 +54,8 @@ SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind, pg_has_role(c.r
  ORDER BY max(found.depth), n.nspname, c.relname;
 
 -- attachments
--- What goes with a table when it is dropped, and changes what it does: triggers, rules, policies, publications.
+-- What goes with a table or view when it is dropped, and changes what it does: triggers, rules, policies,
+-- publications, constraints; and the defaults of a view's columns, which its definition does not have.
 SELECT 'row-level security' AS name FROM pg_class WHERE oid = %(oid)s AND relrowsecurity
 UNION ALL
 SELECT 'trigger ' || tgname AS name FROM pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal
@@ -66,7 +67,14 @@ UNION ALL
 SELECT 'publication ' || p.pubname FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
  WHERE r.prrelid = %(oid)s
 UNION ALL
-SELECT 'foreign key ' || conname FROM pg_constraint WHERE conrelid = %(oid)s AND contype = 'f';
+SELECT CASE contype WHEN 'f' THEN 'foreign key ' ELSE 'check constraint ' END || conname
+  FROM pg_constraint WHERE conrelid = %(oid)s AND contype IN ('c', 'f')
+UNION ALL
+SELECT 'default of column ' || a.attname
+  FROM pg_attrdef AS d
+  JOIN pg_class AS c ON c.oid = d.adrelid AND c.relkind = 'v'
+  JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+ WHERE d.adrelid = %(oid)s;
 
 -- privileges
 -- What the grantees of a relation and of its columns may do; the owner's own are left out.
@@ -113,6 +121,10 @@ SELECT c.relname AS name, i.indisprimary AS is_primary, coalesce(a.attname, 'exp
   LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
  WHERE i.indrelid = %(oid)s
  ORDER BY c.relname;
+
+-- statistics
+-- The extended statistics of a table.
+SELECT stxname AS name FROM pg_statistic_ext WHERE stxrelid = %(oid)s ORDER BY stxname;
 
 -- identity_sequence
 -- The sequence from which a table's ids come.

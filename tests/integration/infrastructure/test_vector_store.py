@@ -603,10 +603,27 @@ def test_a_new_table_gets_the_default_privileges_of_its_schema(
 @pytest.mark.parametrize(
     ("statements", "named"),
     [
-        (["CREATE MATERIALIZED VIEW geo.copied AS SELECT * FROM geo.places"], "geo.copied"),
-        (["CREATE TABLE geo.visits (place bigint REFERENCES geo.places)"], "geo.visits"),
+        (
+            ["CREATE MATERIALIZED VIEW geo.copied AS SELECT * FROM geo.places"],
+            "the materialized view geo.copied reads it",
+        ),
+        (
+            ["CREATE TABLE geo.visits (place bigint REFERENCES geo.places)"],
+            "the table geo.visits refers to it or inherits from it",
+        ),
         (["CREATE POLICY few ON geo.places USING (people > 1)"], "policy few"),
         (["ALTER TABLE geo.places ENABLE ROW LEVEL SECURITY"], "row-level security"),
+        (
+            ["ALTER TABLE geo.places ADD CONSTRAINT not_fewer CHECK (people >= 0)"],
+            "check constraint not_fewer",
+        ),
+        (
+            [
+                "CREATE VIEW geo.names AS SELECT name FROM geo.places",
+                "ALTER VIEW geo.names ALTER COLUMN name SET DEFAULT 'nobody'",
+            ],
+            "the view geo.names has default of column name",
+        ),
         (
             [
                 "CREATE FUNCTION geo.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
@@ -662,10 +679,38 @@ def test_an_index_that_a_person_made_is_told_of_when_it_goes(
     database.execute("CREATE INDEX by_people ON geo.places (people)")
     # Ends as ours do.
     database.execute("CREATE INDEX by_name_20240101 ON geo.places (name)")
+    database.execute("CREATE STATISTICS geo.of_both ON name, people FROM geo.places")
 
     left = _publish(vectors, tmp_path, "load_2", replace=True)
 
-    assert left == ["by_name_20240101", "by_people"]
+    assert left == ["by_name_20240101", "by_people", "of_both"]
+
+
+def test_a_view_of_another_role_refuses_the_replacement_and_says_why(
+    vectors: Vectors, superuser: psycopg.Connection[DictRow], tmp_path: Path
+) -> None:
+    _publish(vectors, tmp_path)
+    superuser.execute("CREATE VIEW geo.theirs AS SELECT name FROM geo.places")
+
+    with pytest.raises(Conflict) as caught:
+        _publish(vectors, tmp_path, "load_2", replace=True)
+
+    assert "the view geo.theirs belongs to another role" in caught.value.message
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_name_that_a_type_has_is_taken(
+    vectors: Vectors, superuser: psycopg.Connection[DictRow], tmp_path: Path, replace: bool
+) -> None:
+    superuser.execute("CREATE DOMAIN geo.places AS integer")
+
+    with pytest.raises(Conflict) as caught:
+        _publish(vectors, tmp_path, replace=replace)
+
+    assert (caught.value.code, caught.value.message) == (
+        codes.TABLE_FOREIGN,
+        "There is a type geo.places, and tables make one of their own name.",
+    )
 
 
 def test_what_another_role_owns_is_neither_replaced_nor_dropped_nor_moved(
