@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from inspect import isclass
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel
 
@@ -220,6 +221,25 @@ class JobType(Protocol):
         ...
 
 
-def parameter_names(schema: type[BaseModel]) -> tuple[str, ...]:
-    """Return the names by which callers know the parameters of a model, in order."""
+def parameter_names(schema: type[BaseModel], path: Sequence[str | int] = ()) -> tuple[str, ...]:
+    """Return the names by which callers know the parameters of a model, in order.
+
+    Args:
+        schema: The model.
+        path: Names that lead to a model within it, whose parameters are meant; without such a
+            model there are none.
+    """
+    for part in path:
+        nested = _nested_model(schema, part)
+        if nested is None:
+            return ()
+        schema = nested
     return tuple(field.alias or name for name, field in schema.model_fields.items())
+
+
+def _nested_model(schema: type[BaseModel], part: str | int) -> type[BaseModel] | None:
+    for name, info in schema.model_fields.items():
+        if part in (name, info.alias):
+            options = (info.annotation, *get_args(info.annotation))
+            return next((each for each in options if isclass(each) and issubclass(each, BaseModel)), None)
+    return None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +23,15 @@ from core.states import JobStatus
 from core.validation import ResourceValidators
 
 logger = logging.getLogger(__name__)
+
+# Callers write JSON; pydantic speaks of Python.
+_JSON_WORDS: Final = {
+    "dict_type": "Input should be an object",
+    "list_type": "Input should be an array",
+    "model_attributes_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "tuple_type": "Input should be an array",
+}
 
 _CLEANING_UP_PAUSE = timedelta(seconds=10)
 _STOPPING_PAUSE = timedelta(seconds=10)
@@ -209,12 +218,19 @@ def parse_parameters(job: JobType, given: Mapping[str, Any]) -> BaseModel:
 
 def _violation(job: JobType, problem: dict[str, Any]) -> Violation:
     parameter = ".".join(str(part) for part in problem["loc"]) or "(body)"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(parameter_names(job.parameters_schema))
-        message = f"There is no such parameter; there are: {known}."
+    message = _message(job, problem)
     value = None if problem["type"] == "missing" else problem.get("input")
     return Violation(parameter, message, value)
+
+
+def _message(job: JobType, problem: dict[str, Any]) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = ", ".join(parameter_names(job.parameters_schema, problem["loc"][:-1]))
+        return "There is no such parameter" + (f"; there are: {known}." if known else ".")
+    if kind == "too_long" and context["field_type"] in ("Tuple", "List"):
+        return f"Array should have at most {context['max_length']} items"
+    return _JSON_WORDS.get(kind, str(problem["msg"]).removeprefix("Value error, "))
 
 
 def _changed(before: JsonObject, now: Mapping[str, str]) -> bool:

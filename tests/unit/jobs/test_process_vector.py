@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from core.declaration import TaskResult
+from core.errors import InvalidInput
 from core.json import JsonObject
+from core.submission import parse_parameters
 from jobs.process_vector import ProcessVectorJob
 from jobs.vector_parameters import ProcessVectorParameters
 
@@ -140,3 +142,40 @@ def test_two_names_of_one_layer_must_agree() -> None:
         parameters(layer="a", converter_params={"layer_name": "b"})
     [task] = ProcessVectorJob.plan_prepare_chunks(same, prepared())
     assert task.parameters["prepare"]["layer"] == "a"
+
+
+def refusal(**given: Any) -> dict[str, str]:
+    """Return what is said of each parameter."""
+    with pytest.raises(InvalidInput) as caught:
+        parse_parameters(ProcessVectorJob(), GIVEN | given)
+    return {violation.parameter: violation.message for violation in caught.value.violations}
+
+
+def test_an_unknown_option_is_told_with_the_options_beside_it() -> None:
+    told = refusal(
+        shape=1,
+        converter_params={"latitude": "y"},
+        geometry_params={"simplify": {"epsilon": 1}, "quantize": {"grid": 1}},
+    )
+
+    assert "there are: container_name, blob_name," in told["shape"]
+    assert "there are: lat_name, lon_name, wkt_column," in told["converter_params.latitude"]
+    assert told["geometry_params.simplify.epsilon"] == (
+        "There is no such parameter; there are: tolerance, preserve_topology."
+    )
+    assert told["geometry_params.quantize.grid"] == ("There is no such parameter; there are: snap_to_grid.")
+
+
+def test_types_are_called_as_json_calls_them() -> None:
+    told = refusal(
+        converter_params=[],
+        geometry_params={"simplify": True},
+        indexes={"attributes": "name", "temporal": [str(number) for number in range(33)]},
+    )
+
+    assert told == {
+        "converter_params": "Input should be an object",
+        "geometry_params.simplify": "Input should be an object",
+        "indexes.attributes": "Input should be an array",
+        "indexes.temporal": "Array should have at most 32 items",
+    }
