@@ -219,7 +219,9 @@ STORAGE_PREFIX_REFUSED = ErrorCode(
 BUS_UNAVAILABLE = ErrorCode(
     "bus.unavailable", "Service Bus does not answer", "Try again later.", retryable=True
 )
-CONTAINER_MISSING = ErrorCode("container.missing", "The container does not exist", "Check `container_name`.")
+CONTAINER_MISSING = ErrorCode(
+    "container.missing", "The container does not exist", "Check the container's name."
+)
 BLOB_MISSING = ErrorCode(
     "blob.missing",
     "The blob does not exist",

@@ -48,7 +48,7 @@ class ResourceValidators:
         for check in job.resource_validators:
             violation = self._validators[check.validator](values, check)
             if violation is not None:
-                message = f"{violation.message} {violation.code.remedy}"
+                message = f"{violation.message.removesuffix('.')}. {violation.code.remedy}"
                 found.append(
                     (Violation(check.parameter, message, values.get(check.parameter)), violation.code)
                 )

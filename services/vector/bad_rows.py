@@ -17,8 +17,8 @@ from services.vector.codes import (
 from services.vector.models import Dropped
 
 # Rows that are damaged; the others are dropped because the caller wants it so.
-_BAD: Final = frozenset(
-    code.code
+_BAD: Final = {
+    code.code: code
     for code in (
         COORDINATES_MALFORMED,
         COORDINATES_NOT_FINITE,
@@ -28,7 +28,9 @@ _BAD: Final = frozenset(
         NOT_REPROJECTABLE,
         ROW_MALFORMED,
     )
-)
+}
+# Where all rows are damaged alike, it is seldom the rows that are wrong.
+_OF_THE_CRS: Final = frozenset({COORDINATES_OUT_OF_RANGE.code, NOT_REPROJECTABLE.code})
 
 
 def refuse_if_bad(dropped: Iterable[Dropped], rows_read: int, max_bad_rows_percent: float) -> None:
@@ -46,7 +48,7 @@ def refuse_if_bad(dropped: Iterable[Dropped], rows_read: int, max_bad_rows_perce
     count = sum(reason.count for reason in bad)
     if not count or count <= rows_read * max_bad_rows_percent / 100:
         return
-    listed = ". ".join(f"{reason.message} (rows {_listed(reason)})" for reason in bad)
+    listed = ". ".join(f"{reason.message} (rows {_listed(reason)}){_hint(reason)}" for reason in bad)
     raise TaskFailed(
         BAD_ROWS,
         f"{count:,} of {rows_read:,} rows cannot be used, more than {max_bad_rows_percent:g} %. {listed}",
@@ -54,6 +56,10 @@ def refuse_if_bad(dropped: Iterable[Dropped], rows_read: int, max_bad_rows_perce
         rows_read=rows_read,
         dropped=[reason.model_dump() for reason in bad],
     )
+
+
+def _hint(reason: Dropped) -> str:
+    return f". {_BAD[reason.code].remedy.removesuffix('.')}" if reason.code in _OF_THE_CRS else ""
 
 
 def _listed(reason: Dropped) -> str:

@@ -72,6 +72,12 @@ def find_place(context: TaskContext, staged: TableName, prepared: PreparedVector
     return Place(found.bbox, dict(found.footprint), found.native_bbox)
 
 
+def description_of(rows: int, source: str) -> str:
+    """Return a sentence for the item."""
+    features = "1 feature" if rows == 1 else f"{rows:,} features"
+    return f"{features} from {PurePosixPath(source).name}."
+
+
 def describe_item(
     published: PublishedTable, collection_id: str, item_id: str, parameters: JsonObject, context: TaskContext
 ) -> VectorItem:
@@ -82,7 +88,7 @@ def describe_item(
         item_id=item_id,
         table=str(published.table),
         title=published.table.name,
-        description=f"{published.rows:,} features from {PurePosixPath(published.chunks.source.name).name}.",
+        description=description_of(published.rows, published.chunks.source.name),
         geometry=place.footprint,
         bbox=place.bbox,
         proj_code=f"EPSG:{prepared.target_srid}",

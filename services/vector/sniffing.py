@@ -125,9 +125,11 @@ def check_extension(path: Path, extension: FileExtension, driver: Driver) -> Non
     if driver == "ESRI Shapefile" and path.suffix.lower() != ".zip":
         raise TaskFailed(SHAPEFILE_LOOSE, f"{path.name} came without its .shx, .dbf and .prj", file=path.name)
     if driver not in EXPECTED[extension]:
+        # Any text may be CSV.
+        held = "text, at best CSV" if driver == "CSV" else driver
         raise TaskFailed(
             CONTENT_MISMATCH,
-            f"{path.name} was submitted as {extension} and holds {driver}",
+            f"{path.name} was submitted as {extension} and holds {held}",
             file=path.name,
             file_extension=extension,
             found=driver,

@@ -70,6 +70,7 @@ def test_the_item_of_a_table_says_what_it_is(terrane: "RunningSystem") -> None:
     assert [column["name"] for column in properties["table:columns"]] == ["id", "geom", "number", "name"]
     assert (data["href"], data["proj:code"]) == ("postgis://geo.itemised", "EPSG:4326")
     assert item["bbox"] == pytest.approx([-180, 0, 69, 89])
+    assert properties["description"] == "250 features from itemised.geojsonl."
     [source] = [link for link in item["links"] if link["rel"] == "derived_from"]
     assert source["file:checksum"] == "1220" + hashlib.sha256(points(250)).hexdigest()
     assert properties["processing:facility"] == "Terrane"

@@ -92,7 +92,7 @@ def assert_failed(terrane: "RunningSystem", answer: "Answer", code: str, *told: 
             {"container_name": "no-such-container"},
             "container_name",
             "container.missing",
-            "Check `container_name`",
+            "Check the container's name",
         ),
         ({"container_name": "NO/SUCH"}, "container_name", "parameters.invalid", "pattern"),
         ({"output_container": "bronze-rasters"}, "output_container", "parameters.invalid", "silver"),

@@ -248,6 +248,7 @@ def test_coordinates_in_metres_are_out_of_range_unless_the_crs_is_given(desk: De
 
     assert error.code.code == "vector.bad_rows"
     assert "longitude 111319 to 111319, latitude 222684 to 222684" in error.message
+    assert "(`input_crs`)" in error.message
     assert outcome.wkt == ["POINT (1 2)"]
     assert "vector.crs_assumed" in outcome.codes
 

@@ -166,7 +166,7 @@ def test_an_archive_in_an_archive_is_refused(desk: Desk) -> None:
     ("name", "extension", "content", "message"),
     [
         ("a.geojson", "geojson", b"PK\x03\x04", "a.geojson was submitted as geojson and is a ZIP archive"),
-        ("a.gpkg", "gpkg", b"lat,lon\n1,2\n", "a.gpkg was submitted as gpkg and holds CSV"),
+        ("a.gpkg", "gpkg", b"lat,lon\n1,2\n", "a.gpkg was submitted as gpkg and holds text, at best CSV"),
         ("a.csv", "csv", b"SQLite format 3\x00", "a.csv was submitted as csv and holds GPKG"),
         ("a.zip", "zip", b'{"type": "Point"}', "a.zip was submitted as zip and is GeoJSON, not an archive"),
         ("a.kmz", "kmz", b"<kml></kml>", "a.kmz was submitted as kmz and is LIBKML, not an archive"),
@@ -368,6 +368,8 @@ def test_an_unknown_crs_is_refused_and_no_file_is_taken_for_one(desk: Desk) -> N
         assert error.code.code == "vector.crs_unknown"
         assert HIDDEN not in error.message
     assert desk.refusal("a.geojson", target_crs="ESRI:54009").code.code == "vector.target_crs_unsuitable"
+    heights = desk.refusal("a.geojson", target_crs="EPSG:5773")
+    assert heights.message == "target_crs 'EPSG:5773' is neither geographic nor projected"
 
 
 def test_html_instead_of_a_file_is_named(desk: Desk) -> None:

@@ -53,6 +53,7 @@ def parse_crs(text: str, parameter: str) -> CRS:
     except CRSError as error:
         raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter) from error
     if not is_usable(crs):
+        message = f"{parameter} {text[:200]!r} is neither geographic nor projected"
         raise TaskFailed(CRS_UNKNOWN, message, parameter=parameter)
     return crs
 

@@ -191,6 +191,16 @@ def test_a_resource_that_is_wrong_costs_nothing_but_the_request(desk: Desk) -> N
     assert (desk.terrane.state.jobs, bells(desk)) == ({}, 0)
 
 
+def test_the_remedy_is_a_sentence_of_its_own(desk: Desk) -> None:
+    desk.violation = ResourceViolation(codes.BLOB_MISSING, "bronze/a.tif does not exist")
+
+    with pytest.raises(InvalidInput) as caught:
+        desk.submit()
+
+    [violation] = caught.value.violations
+    assert violation.message == f"bronze/a.tif does not exist. {codes.BLOB_MISSING.remedy}"
+
+
 def test_a_place_that_another_job_claims_is_a_conflict_that_names_it(desk: Desk) -> None:
     owner = desk.service.submit(SubmitRequest("copy", {})).job_id
 

@@ -168,7 +168,8 @@ def test_what_the_child_and_postgis_found_damaged_counts_together() -> None:
     assert caught.value.message == (
         "13 of 1,000 rows cannot be used, more than 1.2 %. "
         f"{GEOMETRY_UNUSABLE.title} (rows 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, ...). "
-        f"{COORDINATES_OUT_OF_RANGE.title} (rows 7)"
+        f"{COORDINATES_OUT_OF_RANGE.title} (rows 7). "
+        "Check for swapped axes and for a wrong CRS (`input_crs`)"
     )
     assert (caught.value.details["bad_rows"], caught.value.details["rows_read"]) == (13, 1_000)
 
