@@ -44,7 +44,7 @@ class IndexParameters(JobParameters):
         default=(),
         strict=False,
         max_length=_MOST_INDEXES,
-        description="Columns of time with a BRIN; the item's time range is theirs.",
+        description="Columns of time with a BRIN; dates and timestamps give the item its time range.",
     )
 
     @field_validator("attributes", "temporal")
