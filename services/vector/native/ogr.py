@@ -23,7 +23,7 @@ from services.vector.native.ledger import Ledger
 from services.vector.native.ogr_errors import OgrReports
 from services.vector.native.ogr_layers import EVERY, choose_layers
 from services.vector.native.source import Batch, Field, wider
-from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes, have_zone
+from services.vector.native.times import WITH_ZONE, WITHOUT_ZONE, TextTimes, zoned_columns
 
 # Cells and bytes a batch: what shapely makes of it is several times as large.
 _CELLS: Final = 4_000_000
@@ -241,35 +241,12 @@ class OgrSource:
         is_utc = self._dataset.driver in _UTC_BY_RULE
         zoned = {each.name for each in moments if is_utc or each.type.tz is not None}
         if self._dataset.driver in _ZONES_IN_TEXTS:
-            zoned = self._zoned(layer, [each.name for each in moments])
+            names = [each.name for each in moments]
+            zoned = zoned_columns(self._dataset.path, layer, self._encoding, names)
         for each in moments:
             kind = WITH_ZONE if each.name in zoned else WITHOUT_ZONE
             self._times.setdefault(each.name, TextTimes(each.name, kind, is_utc=is_utc))
         return True
-
-    def _zoned(self, layer: str | None, names: list[str]) -> set[str]:
-        """Return the columns whose first time has a zone; others that differ will be told of."""
-        first: dict[str, bool] = {}
-        with self._reports.reading(), self._texts_of(layer, names) as (_, reader):
-            for batch in reader:
-                for name in names:
-                    zoned = have_zone(batch.column(name)).drop_null()
-                    if name not in first and len(zoned):
-                        first[name] = zoned[0].as_py()
-                if len(first) == len(names):
-                    break
-        return {name for name, is_zoned in first.items() if is_zoned}
-
-    def _texts_of(self, layer: str | None, names: list[str]) -> Any:
-        return open_arrow(
-            self._dataset.path,
-            layer=layer,
-            encoding=self._encoding,
-            columns=names,
-            read_geometry=False,
-            use_pyarrow=True,
-            datetime_as_string=True,
-        )
 
     def _field(self, each: pa.Field) -> Field:
         if each.name in self._times and (each.metadata or {}).get(b"GDAL:OGR:type") == b"DateTime":

@@ -1,10 +1,13 @@
 """Times as text, for OGR passes over the zone of times in columns that have more than one."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyogrio.raw import open_arrow
 
 from services.findings import Findings
 from services.vector.codes import VALUES_CHANGED
@@ -15,9 +18,34 @@ WITH_ZONE: Final = pa.timestamp("us", "UTC")
 WITHOUT_ZONE: Final = pa.timestamp("us")
 
 
-def have_zone(texts: pa.StringArray) -> pa.BooleanArray:
-    """Tell which times name their zone; null where there is none."""
-    return pc.match_substring_regex(texts, _ZONED)
+def zoned_columns(path: Path, layer: str | None, encoding: str | None, names: Sequence[str]) -> set[str]:
+    """Return the columns whose first time has a zone; `TextTimes` tells of others that differ.
+
+    Args:
+        path: What OGR opens.
+        layer: Name; None for the only one.
+        encoding: Of text that does not name its own.
+        names: Columns of times.
+    """
+    first: dict[str, bool] = {}
+    texts = open_arrow(
+        path,
+        layer=layer,
+        encoding=encoding,
+        columns=names,
+        read_geometry=False,
+        use_pyarrow=True,
+        datetime_as_string=True,
+    )
+    with texts as (_, reader):
+        for batch in reader:
+            for name in names:
+                zoned = _have_zone(batch.column(name)).drop_null()
+                if name not in first and len(zoned):
+                    first[name] = zoned[0].as_py()
+            if len(first) == len(names):
+                break
+    return {name for name, is_zoned in first.items() if is_zoned}
 
 
 class TextTimes:
@@ -39,7 +67,7 @@ class TextTimes:
     def parse(self, texts: pa.StringArray) -> pa.Array:
         """Return times of the column's kind; those of the other kind are counted."""
         texts = pc.utf8_rtrim(texts, "\x00")
-        zoned = pc.fill_null(have_zone(texts), False)
+        zoned = pc.fill_null(_have_zone(texts), False)
         nothing = pa.scalar(None, pa.string())
         instants = self._cast(pc.if_else(zoned, texts, nothing), WITH_ZONE).cast(WITHOUT_ZONE)
         others = self._cast(pc.if_else(zoned, nothing, texts), WITHOUT_ZONE)
@@ -67,6 +95,10 @@ class TextTimes:
             times = [None if text is None else _parsed(text) for text in texts.to_pylist()]
             self._unread += times.count(None) - texts.null_count
             return pa.array(times, pa.timestamp("us", kind.tz))
+
+
+def _have_zone(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.match_substring_regex(texts, _ZONED)
 
 
 def _parsed(text: str) -> datetime | None:
