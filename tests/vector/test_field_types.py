@@ -216,3 +216,22 @@ def test_types_of_geoparquet(desk: Desk, name: str) -> None:
 
     assert list(outcome.types.values()) == [kind]
     assert outcome.column(outcome.result.columns[0].name)[0] == first
+
+
+def test_dates_of_shapefiles_that_are_none_become_null_and_are_told(desk: Desk) -> None:
+    days = {"first": pa.array([date(1970, 1, 1)] * 4), "n": [1] * 4, "last": pa.array([date(2020, 5, 4)] * 4)}
+    folder = desk.workspace / "s"
+    folder.mkdir()
+    desk.write_layer("s/a.shp", [POINT] * 4, days, driver="ESRI Shapefile", geometry_type="Point")
+    table = (folder / "a.dbf").read_bytes()
+    (folder / "a.dbf").write_bytes(
+        table.replace(b"20200504", b"19950000", 2).replace(b"19950000", b"        ", 1)
+    )
+    desk.zip("a.zip", folder.iterdir())
+
+    outcome = desk.prepare("a.zip")
+
+    assert outcome.column("first") == [date(1970, 1, 1)] * 4
+    assert outcome.column("last") == [None, None, date(2020, 5, 4), date(2020, 5, 4)]
+    messages = [each.message for each in outcome.result.findings]
+    assert messages == ["1 values of 'last' are not of the column's type and became NULL"]

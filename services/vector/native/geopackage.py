@@ -6,7 +6,6 @@ word, so these values are looked for.
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from core.errors import TaskFailed
 from services.findings import Findings
-from services.vector.codes import UNREADABLE, VALUES_CHANGED
+from services.vector.codes import UNREADABLE
+from services.vector.native.misfits import Ids, Nulled, is_epoch
 
 # More than this are no slips.
 _MOST_ROWS: Final = 100_000
@@ -33,8 +31,6 @@ _DAY: Final = "replace(substr({0}, 1, 10), '/', '-')"
 _DATE: Final = "({0} IS NOT NULL AND date({1}, '+0 days') IS NOT {1})"
 _AMONG: Final = " AND {0} IN (SELECT value FROM json_each(?))"
 _TIME: Final = "({0} IS NOT NULL AND (typeof({0}) <> 'text' OR datetime(replace({0}, '/', '-')) IS NULL))"
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,8 @@ class Table:
     fid_column: str
 
 
-class StoredValues:
-    """Puts NULL in the place of values that do not fit.
+class GeoPackageColumns:
+    """`services.vector.native.misfits.StoredColumns` for a layer of a GeoPackage.
 
     Args:
         table: Where they are.
@@ -65,34 +61,24 @@ class StoredValues:
 
     def __init__(self, table: Table, fields: Sequence[pa.Field]) -> None:
         self._table = table
-        self._nulled: Counter[str] = Counter()
+        self._nulled = Nulled()
         conditions = {field.name: each for field in fields if (each := _condition_of_number(field))}
         self._misfits = self._found(conditions)
         # To look at every time costs as much as to read it, and a bad one shows.
         self._times = {field.name: each for field in fields if (each := _condition_of_time(field))}
 
     def fitting(self, column: str, values: pa.Array, fids: Ids) -> pa.Array:
-        """Return the values of a batch, without those that do not fit.
-
-        Args:
-            column: Name.
-            values: As OGR has them.
-            fids: Feature ids of the batch.
-        """
+        """Return the values of a batch, without those that do not fit."""
         misfits = self._misfits.get(column)
-        if column in self._times and len(suspects := fids[_is_epoch(values)]):
+        if column in self._times and len(suspects := fids[is_epoch(values)]):
             misfits = self._found({column: self._times[column]}, suspects).get(column)
         if misfits is None:
             return values
-        is_misfit = np.isin(fids, misfits)
-        self._nulled[column] += int(is_misfit.sum())
-        return pc.if_else(pa.array(is_misfit), pa.scalar(None, values.type), values)
+        return self._nulled.without(column, values, np.isin(fids, misfits))
 
     def report(self, findings: Findings) -> None:
         """Say what was changed."""
-        for name, count in self._nulled.items():
-            message = f"{count:,} values of {name!r} are not of the column's type and became NULL"
-            findings.add("warning", VALUES_CHANGED, message)
+        self._nulled.report(findings)
 
     def _found(self, conditions: Mapping[str, str], among: Ids | None = None) -> dict[str, Ids]:
         rows = self._rows(list(conditions.values()), among) if conditions else []
@@ -138,12 +124,6 @@ def _condition_of_time(field: pa.Field) -> str | None:
     if pa.types.is_date(kind):
         return _DATE.format(name, _DAY.format(name))
     return _TIME.format(name) if pa.types.is_timestamp(kind) else None
-
-
-def _is_epoch(values: pa.Array) -> NDArray[np.bool_]:
-    """Tell which are the first moment of 1970, which is what OGR makes of a text that is no time."""
-    counted = values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
-    return np.asarray(pc.fill_null(pc.equal(counted, 0), False))
 
 
 def _quoted(name: str) -> str:

@@ -18,8 +18,10 @@ from services.vector.datasets import Dataset
 from services.vector.geojson import crs_member
 from services.vector.models import Driver, LayerSummary
 from services.vector.native.crs import OwnCrs, means_degrees
-from services.vector.native.geopackage import StoredValues, Table
+from services.vector.native.dbf import DbfDates
+from services.vector.native.geopackage import GeoPackageColumns, Table
 from services.vector.native.ledger import Ledger
+from services.vector.native.misfits import StoredColumns
 from services.vector.native.ogr_errors import OgrReports
 from services.vector.native.ogr_layers import EVERY, choose_layers
 from services.vector.native.source import Batch, Field, wider
@@ -64,7 +66,7 @@ class _Layer:
     fields: list[Field]
     places: dict[str, int]
     geometry: int
-    stored: StoredValues | None
+    stored: StoredColumns | None
 
 
 class OgrSource:
@@ -227,11 +229,14 @@ class OgrSource:
             stored=self._stored(layer, meta["fid_column"], [schema.field(place) for place in fields]),
         )
 
-    def _stored(self, layer: str | None, fid_column: str, fields: list[pa.Field]) -> StoredValues | None:
+    def _stored(self, layer: str | None, fid_column: str, fields: list[pa.Field]) -> StoredColumns | None:
+        path = self._dataset.path
+        if self._dataset.driver == "ESRI Shapefile":
+            return DbfDates(path.with_suffix(".dbf"), fields)
         # A view has no feature ids of its own.
-        if self._dataset.driver != "GPKG" or layer is None or not fid_column:
-            return None
-        return StoredValues(Table(self._dataset.path, layer, fid_column), fields)
+        if self._dataset.driver == "GPKG" and layer is not None and fid_column:
+            return GeoPackageColumns(Table(path, layer, fid_column), fields)
+        return None
 
     def _note_times(self, layer: str | None, schema: pa.Schema) -> bool:
         """Note the columns whose times are to be read as text, and tell whether there are any."""
