@@ -25,9 +25,11 @@ def choose_layers(dataset: Dataset, wanted: str | None, encoding: str | None) ->
         TaskFailed: ``vector.layer_unknown``, ``vector.layer_ambiguous``, ``vector.empty``,
             ``vector.not_spatial``.
     """
-    layers = [
-        _summary(dataset, str(name), kind, encoding) for name, kind in pyogrio.list_layers(dataset.path)
-    ]
+    kinds = {str(name): kind for name, kind in pyogrio.list_layers(dataset.path)}
+    if wanted is not None and wanted in kinds:
+        # Every look at a layer opens the file anew, and some have hundreds.
+        kinds = {wanted: kinds[wanted]}
+    layers = [_summary(dataset, name, kind, encoding) for name, kind in kinds.items()]
     if wanted not in (None, EVERY):
         return _named(layers, str(wanted))
     filled = _spatial([layer for layer in layers if layer.rows], layers)
