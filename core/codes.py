@@ -245,6 +245,11 @@ CATALOGUE_COLLECTION_MISSING = ErrorCode(
 CATALOGUE_ITEM_MISSING = ErrorCode(
     "catalogue.item_missing", "The STAC item does not exist", "Check `stac_item_id` and `collection_id`."
 )
+CATALOGUE_ITEM_TAKEN = ErrorCode(
+    "catalogue.item_taken",
+    "The STAC item shows another table",
+    "Choose another `item_id`, or unpublish that table first.",
+)
 CATALOGUE_SEARCH_INVALID = ErrorCode(
     "catalogue.search_invalid",
     "The search cannot be carried out",

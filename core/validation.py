@@ -32,10 +32,6 @@ class ResourceValidators:
     def __init__(self, validators: Mapping[str, Validator]) -> None:
         self._validators = validators
 
-    def names(self) -> frozenset[str]:
-        """Return the names that declarations may use."""
-        return frozenset(self._validators)
-
     def run(self, job: JobType, parameters: BaseModel) -> list[tuple[Violation, ErrorCode]]:
         """Run every check of a job type and return everything that is wrong.
 

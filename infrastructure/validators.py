@@ -195,6 +195,31 @@ def table_not_exists(
     return None
 
 
+@register_validator("item_not_of_another_table")
+def item_not_of_another_table(
+    resources: Resources, values: Mapping[str, Any], check: ResourceCheck
+) -> ResourceViolation | None:
+    """Demand of an item that is to be replaced that it shows the table which is replaced with it.
+
+    Without its item the other table could no longer be found. Options: ``collection_parameter``,
+    ``schema_parameter``, ``table_parameter``.
+    """
+    name = values[check.parameter]
+    if name is None or values["if_exists"] != "replace":
+        return None
+    item = f"{values[check.options['collection_parameter']]}/{name}"
+    live = resources.effects.live_artifact("item", item)
+    if live is None:
+        return None
+    table = f"{values[check.options['schema_parameter']]}.{values[check.options['table_parameter']]}"
+    shown = resources.effects.artifacts(live.job_id, live.revision)
+    others = [each.location for each in shown if each.kind != "item" and each.state == "live"]
+    if not others or table in others:
+        return None
+    message = f"The item {item} shows {', '.join(sorted(others)[:3])}, not {table}."
+    return ResourceViolation(codes.CATALOGUE_ITEM_TAKEN, message)
+
+
 @register_validator("stac_items_exist")
 def stac_items_exist(
     resources: Resources, values: Mapping[str, Any], check: ResourceCheck
@@ -250,6 +275,7 @@ ALL_VALIDATORS: tuple[NamedValidator, ...] = (
     schema_allowed,
     table_not_exists,
     stac_items_exist,
+    item_not_of_another_table,
     published_table_exists,
     unpublished_exists,
 )

@@ -38,6 +38,15 @@ class ProcessVectorJob(JobBaseMixin):
         ),
         ResourceCheck("schema_allowed", "schema"),
         ResourceCheck("table_not_exists", "table_name", {"schema_parameter": "schema"}),
+        ResourceCheck(
+            "item_not_of_another_table",
+            "item_id",
+            {
+                "collection_parameter": "collection_id",
+                "schema_parameter": "schema",
+                "table_parameter": "table_name",
+            },
+        ),
         ResourceCheck("container_exists", "output_container"),
     )
     intermediate_blobs: ClassVar = (PrefixTemplate("rmhazuregeotemp", "temp/vector_etl/{job_id}/"),)

@@ -257,6 +257,18 @@ def test_a_completed_job_is_found_again_and_runs_again_on_request(terrane: "Runn
     assert checksum(terrane, "repeated") == before
 
 
+def test_an_item_is_replaced_with_its_own_table_only(terrane: "RunningSystem") -> None:
+    publish(terrane, points(10), table_name="shown", item_id="shown-by-hand")
+
+    refused = submit(terrane, points(20), table_name="unseen", item_id="shown-by-hand", if_exists="replace")
+    replaced = publish(terrane, points(20), table_name="shown", item_id="shown-by-hand", if_exists="replace")
+
+    [violation] = refused.body["errors"]
+    assert (refused.status, violation["parameter"]) == (422, "item_id")
+    assert "system-vectors/shown-by-hand shows geo.shown" in violation["message"]
+    assert replaced["status"] == "completed"
+
+
 def test_a_place_that_another_job_owns_is_taken_over_only_on_request(terrane: "RunningSystem") -> None:
     first = publish(terrane, points(10), table_name="owned")
 
